@@ -1,0 +1,49 @@
+# Python 3.11+ and make are all that this needs; everything else is fetched by name and verified by hash.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+MEMBERS := schemas services/chassis services/intake services/matcher services/notifier services/sla-monitor deploy/local
+SOURCES := schemas services deploy tests
+
+.PHONY: setup demo test check bench test-long lock format clean
+
+setup: $(VENV)/.installed  ## environment and downloads
+	@$(BIN)/peerline setup
+
+$(VENV)/.installed: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Peerline needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@touch $@
+
+demo: setup  ## the main job, once, on an embedded stack; ARGS="…" for other options
+	$(BIN)/peerline demo $(if $(ARGS),$(ARGS),--once)
+
+test: setup  ## every test but the long ones
+	$(BIN)/pytest -m "not long" $(ARGS)
+
+test-long: setup  ## campaigns and simulations
+	$(BIN)/pytest -m long $(ARGS)
+
+check: setup  ## lint, types, layers, schema compatibility
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(MEMBERS:%=%/*/) tests
+	$(BIN)/lint-imports
+	$(BIN)/peerline schemas check
+
+bench: setup  ## benchmarks
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lock:  ## renew requirements.lock (needs uv): all platforms, all versions, hashes, no index address
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --group dev pyproject.toml \
+	    $(MEMBERS:%=%/pyproject.toml) -o requirements.lock
+
+format:  ## rewrite the code as the formatter has it
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean:  ## remove what set-up and runs made here
+	rm -rf $(VENV) .peerline .pytest_cache .mypy_cache .ruff_cache

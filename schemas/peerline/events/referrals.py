@@ -1,0 +1,72 @@
+"""`peerline.referrals.v1`, written by intake: who asked for outreach, or for whom it is due."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from peerline.events.base import Event, Topic
+
+ReceivedAt = Annotated[
+    AwareDatetime,
+    Field(
+        description="When the programme's clock starts: asked, reported or first identified; never the event's date."
+    ),
+]
+
+
+class ReferralCreated(Event):
+    """
+    A physician is to be offered a talk.
+
+    Sealed: `matcher` MatchingProfile, `notifier` ContactProfile, `desk` Origin.
+    """
+
+    name: ClassVar[str] = "referral-created"
+    topic: ClassVar[Topic] = Topic.REFERRALS
+
+    received_at: ReceivedAt
+
+
+class ReferralJoined(Event):
+    """
+    A further trigger for a physician whose case is open; the case `into` takes it.
+
+    `referral_id` is the id that this trigger has of its own. Sealed as ReferralCreated.
+    """
+
+    name: ClassVar[str] = "referral-joined"
+    topic: ClassVar[Topic] = Topic.REFERRALS
+
+    into: UUID
+    received_at: ReceivedAt
+
+
+class ReferralAmended(Event):
+    """The source corrected what is sealed in a referral; the new compartments replace the old."""
+
+    name: ClassVar[str] = "referral-amended"
+    topic: ClassVar[Topic] = Topic.REFERRALS
+
+
+class ReferralWithdrawn(Event):
+    """The physician withdrew, or the source took the report back. Sealed: `notifier` Withdrawal."""
+
+    name: ClassVar[str] = "referral-withdrawn"
+    topic: ClassVar[Topic] = Topic.REFERRALS
+
+
+class ParticipantUnresolved(Event):
+    """A named person is not in the directory; the referral id is allotted and the match clock runs."""
+
+    name: ClassVar[str] = "participant-unresolved"
+    topic: ClassVar[Topic] = Topic.REFERRALS
+
+    received_at: ReceivedAt
+
+
+class ReferralForgotten(Event):
+    """Retention has ended, or erasure was asked: every service deletes what it holds of the referral."""
+
+    name: ClassVar[str] = "referral-forgotten"
+    topic: ClassVar[Topic] = Topic.REFERRALS

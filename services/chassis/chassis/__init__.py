@@ -1,0 +1,22 @@
+"""What every service needs and no service is about: the delivery path, HTTP defaults, telemetry."""
+
+from chassis.consumer import Consumer, FeedRecord, Refused
+from chassis.rounds import Round
+from chassis.service import Service, run
+from chassis.settings import ServiceSettings, load
+from chassis.work import Transactions, UnitOfWork
+from chassis.worklist import Item
+
+__all__ = [
+    "Consumer",
+    "FeedRecord",
+    "Item",
+    "Refused",
+    "Round",
+    "Service",
+    "ServiceSettings",
+    "Transactions",
+    "UnitOfWork",
+    "load",
+    "run",
+]

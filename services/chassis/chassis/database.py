@@ -1,0 +1,80 @@
+"""The pool, and forward-only numbered migrations."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from chassis.log import logger
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+MIGRATION_LOCK = 0x7065_6572_6C69_6E65  # "peerline": one migration at a time per database
+CHASSIS = Path(__file__).parent / "migrations"
+log = logger("chassis")
+
+
+class MigrationError(Exception):
+    """A migration that was applied has changed since, or is missing; the text names it."""
+
+
+async def open_pool(url: str, *, patience: float = 60) -> Pool:
+    """A pool on the database, waited for `patience` seconds, since it may start beside us."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await asyncpg.create_pool(url, min_size=1, max_size=8, command_timeout=60)
+        except (OSError, asyncpg.CannotConnectNowError) as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            log.warning("database_awaited", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def migrate(pool: Pool, service: Path) -> None:
+    """Bring the database to the chassis' and the service's newest migration; raises MigrationError."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+        await connection.execute(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migration (
+                component  text        NOT NULL,
+                version    integer     NOT NULL,
+                checksum   text        NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT statement_timestamp(),
+                PRIMARY KEY (component, version)
+            )
+            """
+        )
+        for component, folder in (("chassis", CHASSIS), ("service", service)):
+            await _apply(connection, component, folder)
+
+
+async def _apply(connection: Connection, component: str, folder: Path) -> None:
+    rows = await connection.fetch("SELECT version, checksum FROM schema_migration WHERE component = $1", component)
+    applied = {row["version"]: row["checksum"] for row in rows}
+    known = dict(_numbered(folder))
+    if gone := applied.keys() - known.keys():
+        raise MigrationError(f"{component}: migration {min(gone):04d} was applied by a newer version")
+    for version, path in sorted(known.items()):
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        if version not in applied:
+            await connection.execute(path.read_text())
+            await connection.execute(
+                "INSERT INTO schema_migration (component, version, checksum) VALUES ($1, $2, $3)",
+                component,
+                version,
+                checksum,
+            )
+        elif applied[version] != checksum:
+            raise MigrationError(f"{component}: {path.name} has changed since it was applied")
+
+
+def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
+    for path in folder.glob("[0-9][0-9][0-9][0-9]_*.sql"):
+        yield int(path.name[:4]), path

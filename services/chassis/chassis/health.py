@@ -1,0 +1,131 @@
+"""`/live`, `/ready`, `/metrics`: what an orchestrator and an operator ask."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from aiokafka import TopicPartition
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis import metrics, outbox, worklist
+from chassis.http import public
+from chassis.log import logger
+from chassis.subscription import Subscription
+from chassis.work import Transactions
+
+OLDEST_OUTBOX = 30.0  # seconds; an older row means that the relay or the broker is away
+STALLED = 60.0  # seconds behind without a record taken
+log = logger("chassis")
+router = APIRouter(dependencies=[Depends(public)])
+
+
+@dataclass
+class Progress:
+    """How far a partition was, and since when it has not moved (monotonic seconds)."""
+
+    position: int
+    since: float
+
+
+class Health:
+    """Looks at a service's dependencies and at the progress of its partitions."""
+
+    def __init__(self, transactions: Transactions, subscription: Subscription | None) -> None:
+        self._transactions = transactions
+        self._subscription = subscription
+        self._progress: dict[tuple[str, int], Progress] = {}
+
+    async def checks(self) -> dict[str, dict[str, Any]]:
+        """Each check with `ok` and its figures."""
+        found = {"database": await self._database()}
+        if self._subscription:
+            found["consumer"] = self._consumer(self._subscription)
+        return found
+
+    async def _database(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(3), self._transactions.pool.acquire() as connection:
+                depth, age = await outbox.backlog(connection)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            return {"ok": False, "error": type(error).__name__}
+        return {"ok": age < OLDEST_OUTBOX, "outbox_rows": depth, "outbox_oldest_seconds": round(age, 1)}
+
+    def _consumer(self, subscription: Subscription) -> dict[str, Any]:
+        lag = self._lag(subscription)
+        stalled = [f"{topic}/{number}" for (topic, number) in lag if self._is_stalled((topic, number), lag)]
+        return {
+            "ok": bool(subscription.assigned) and not (subscription.held or subscription.halted or stalled),
+            "partitions": len(subscription.assigned),
+            "lag": sum(lag.values()),
+            "held": sorted(f"{topic}/{number}" for topic, number in subscription.held),
+            "halted": subscription.halted,
+            "stalled": stalled,
+        }
+
+    def _lag(self, subscription: Subscription) -> Mapping[tuple[str, int], int]:
+        consumer = subscription.kafka
+        found = {}
+        for topic, number in subscription.assigned if consumer else ():
+            partition = TopicPartition(topic, number)
+            if consumer and partition in consumer.assignment():
+                high = consumer.highwater(partition)
+                position = subscription.position(topic, number)
+                found[(topic, number)] = max(0, (high or 0) - max(position, 0))
+        return found
+
+    def _is_stalled(self, partition: tuple[str, int], lag: Mapping[tuple[str, int], int]) -> bool:
+        now = asyncio.get_running_loop().time()
+        position = self._subscription.position(*partition) if self._subscription else 0
+        known = self._progress.get(partition)
+        if known is None or known.position != position or not lag[partition]:
+            self._progress[partition] = Progress(position, now)
+            return False
+        return now - known.since > STALLED
+
+    async def watch(self) -> None:
+        """Keep the gauges current, until cancelled."""
+        while True:
+            await asyncio.sleep(5)
+            try:
+                await self._measure()
+            except Exception as error:  # noqa: BLE001  gauges must not end a service
+                log.warning("gauges_failed", error=type(error).__name__)
+
+    async def _measure(self) -> None:
+        if self._subscription:
+            metrics.CONSUMER_LAG.set(sum(self._lag(self._subscription).values()))
+        async with self._transactions.pool.acquire() as connection:
+            depth, age = await outbox.backlog(connection)
+            items = await worklist.summary(connection)
+        metrics.OUTBOX_DEPTH.set(depth)
+        metrics.OUTBOX_AGE.set(age)
+        metrics.WORKLIST_ITEMS.clear()
+        metrics.WORKLIST_AGE.clear()
+        for kind, count, oldest in items:
+            metrics.WORKLIST_ITEMS.labels(kind).set(count)
+            metrics.WORKLIST_AGE.labels(kind).set(oldest)
+
+
+@router.get("/live")
+async def live() -> dict[str, bool]:
+    """Whether the process answers."""
+    return {"live": True}
+
+
+@router.get("/ready")
+async def ready(request: Request) -> JSONResponse:
+    """Whether the service can do its work; 503 with the checks that fail where it cannot."""
+    health: Health | None = getattr(request.app.state, "health", None)
+    checks = await health.checks() if health else {"start": {"ok": False}}
+    is_ready = all(check["ok"] for check in checks.values())
+    return JSONResponse({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
+
+
+@router.get("/metrics")
+async def expose() -> Response:
+    """Every metric in Prometheus' text format."""
+    return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,35 @@
+"""What a service has taken in: each event id once, with the hash of its body."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from chassis.database import Connection
+
+
+async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[set[UUID], set[UUID]]:
+    """
+    Note these events as taken. Gives (new, contradicting): a contradicting id was taken with another body.
+
+    Sorted by id, so that two consumers with the same events wait for each other instead of deadlocking.
+    """
+    ids = sorted(hashes)
+    rows = await connection.fetch(
+        """
+        INSERT INTO inbox (event_id, body_hash)
+        SELECT id, hash FROM unnest($1::uuid[], $2::bytea[]) AS given (id, hash) ORDER BY id
+        ON CONFLICT (event_id) DO NOTHING RETURNING event_id
+        """,
+        ids,
+        [hashes[event_id] for event_id in ids],
+    )
+    new = {row["event_id"] for row in rows}
+    seen = [event_id for event_id in ids if event_id not in new]
+    if not seen:
+        return new, set()
+    rows = await connection.fetch("SELECT event_id, body_hash FROM inbox WHERE event_id = ANY($1::uuid[])", seen)
+    return new, {row["event_id"] for row in rows if row["body_hash"] != hashes[row["event_id"]]}
+
+
+async def prune(connection: Connection) -> None:
+    """Forget what is older than any record that a topic still holds (35 days) and a week more."""
+    await connection.execute("DELETE FROM inbox WHERE taken_at < statement_timestamp() - interval '42 days'")

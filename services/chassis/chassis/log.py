@@ -1,0 +1,89 @@
+"""
+Logs are events with fields from an allow-list; everything else is dropped before it is written.
+
+Libraries' own records are reduced to logger, level and exception class: their texts may hold values.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+ALLOWED = frozenset(
+    [
+        "event",
+        "level",
+        "timestamp",
+        "service",
+        "referral_id",
+        "match_id",
+        "event_id",
+        "attempt",
+        "programme",
+        "count",
+        "reason",
+        "kind",
+        "step",
+        "phase",
+        "clock",
+        "topic",
+        "partition",
+        "offset",
+        "seconds",
+        "status",
+        "code",
+        "path",
+        "route",
+        "source",
+        "error",
+        "lag",
+        "what",
+        "trace_id",
+    ]
+)
+FIELD_NAMES = ("path",)  # names of fields and columns, never values
+
+
+def only_allowed(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Drop every key that is not on the allow-list, and say how many were dropped."""
+    kept = {key: value for key, value in entry.items() if key in ALLOWED}
+    if len(kept) < len(entry):
+        kept["dropped"] = len(entry) - len(kept)
+    return kept
+
+
+def logger(service: str) -> Any:
+    """A logger whose calls name an event and give fields: `log.info("match_proposed", attempt=1)`."""
+    return structlog.get_logger(service=service)
+
+
+class LibraryRecords(logging.Handler):
+    """Writes what a library has to say without its text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line: which logger, and the class of the exception if there is one."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        structlog.get_logger().log(
+            record.levelno, "library_message", what=record.name, error=error, source=f"{record.module}:{record.lineno}"
+        )
+
+
+def configure(level: str) -> None:
+    """JSON lines on standard output from `level` (debug, info, warning, error) on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            only_allowed,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [LibraryRecords()]
+    root.setLevel(logging.WARNING)  # whatever ours is: libraries' debug texts hold record bodies

@@ -1,0 +1,57 @@
+"""
+Every metric of the chassis, declared once with its meaning, and how a service declares its own.
+
+Labels are bounded sets (a topic, a kind); never an id, a person, a unit or a programme.
+"""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+
+
+def counter(name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
+    """A count that only grows; `name` without the prefix `peerline_` and the suffix `_total`."""
+    return Counter(f"peerline_{name}", meaning, labels, registry=REGISTRY)
+
+
+def gauge(name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
+    """A value that goes up and down."""
+    return Gauge(f"peerline_{name}", meaning, labels, registry=REGISTRY)
+
+
+def histogram(name: str, meaning: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
+    """A distribution; seconds unless the name says otherwise."""
+    return Histogram(f"peerline_{name}", meaning, labels, buckets=tuple(buckets), registry=REGISTRY)
+
+
+EVENTS_TAKEN = counter("events_taken", "Events whose effect was committed, repeats not counted.", ["topic"])
+EVENTS_REPEATED = counter("events_repeated", "Events that the inbox had already.")
+EVENTS_PUBLISHED = counter(
+    "events_published", "Events that the relay published and the broker acknowledged.", ["topic"]
+)
+EVENTS_QUARANTINED = counter("events_quarantined", "Records set aside as unreadable or refused.", ["topic", "reason"])
+BATCH_SECONDS = histogram(
+    "batch_seconds",
+    "Time from a batch's arrival to its commit.",
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+BATCH_SIZE = histogram("batch_size", "Records in a batch.", (1, 2, 5, 10, 25, 50, 100, 250, 500))
+DELIVERY_FAILURES = counter("delivery_failures", "Batches that failed and are tried again.", ["error"])
+PARTITIONS_HELD = gauge("partitions_held", "Partitions waiting out a failure.")
+TOPICS_HALTED = gauge("topics_halted", "Input topics halted because too much of them was set aside.")
+CONSUMER_LAG = gauge("consumer_lag", "Records behind the high watermark, all assigned partitions.")
+OUTBOX_DEPTH = gauge("outbox_rows", "Events written and not yet published.")
+OUTBOX_AGE = gauge("outbox_oldest_seconds", "Age of the oldest event not yet published.")
+RELAY_LEADER = gauge("relay_leader", "1 where this process is the one that publishes.")
+RELAY_FAILURES = counter("relay_failures", "Publications that the broker did not acknowledge.")
+ROUND_SECONDS = histogram(
+    "round_seconds", "Duration of one run of a round.", (0.005, 0.025, 0.1, 0.5, 2.5, 10), ["what"]
+)
+ROUND_FAILURES = counter("round_failures", "Runs of a round that ended with an error.", ["what"])
+WORKLIST_ITEMS = gauge("worklist_items", "Open items for a human.", ["kind"])
+WORKLIST_AGE = gauge("worklist_oldest_seconds", "Age of the oldest open item.", ["kind"])
+HTTP_SECONDS = histogram(
+    "http_seconds", "Time to answer a request.", (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5), ["route", "status"]
+)

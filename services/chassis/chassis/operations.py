@@ -1,0 +1,80 @@
+"""What operators and coordinators do to any service: worklist and quarantine."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query, Request
+
+from chassis import quarantine, worklist
+from chassis.http import Caller, Problem, require, transactions_of
+from chassis.replay import Replay
+from chassis.work import Transactions
+
+router = APIRouter(prefix="/v1")
+Anybody = Annotated[Caller, Depends(require("coordinator", "operator"))]
+Operator = Annotated[Caller, Depends(require("operator"))]
+Database = Annotated[Transactions, Depends(transactions_of)]
+
+
+@router.get("/worklist")
+async def list_items(
+    _caller: Anybody,
+    transactions: Database,
+    request: Request,
+    after: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> dict[str, Any]:
+    """The open items, oldest first, with the actions that each allows."""
+    async with transactions.begin() as work:
+        items = await worklist.open_items(work.connection, after=after, limit=limit)
+    actions: worklist.Actions = request.app.state.actions
+    return {"items": [asdict(item) | {"actions": [*actions.get(item.kind, {}), worklist.RESOLVE]} for item in items]}
+
+
+@router.post("/worklist/{item_id}/{action}")
+async def act(
+    item_id: UUID,
+    action: str,
+    _caller: Anybody,
+    transactions: Database,
+    request: Request,
+    body: Annotated[dict[str, Any] | None, Body()] = None,
+) -> dict[str, str]:
+    """Act on an item; it is resolved by the act."""
+    actions: worklist.Actions = request.app.state.actions
+    async with transactions.begin() as work:
+        item = await worklist.claim(work.connection, item_id)
+        if item is None:
+            raise Problem(404, "no-open-item")
+        known: Mapping[str, worklist.Action] = actions.get(item.kind, {})
+        if action in known:
+            await known[action](work, item, body or {})
+        elif action != worklist.RESOLVE:
+            raise Problem(404, "no-such-action")
+        await worklist.resolve(work.connection, kind=item.kind, subject=item.subject, resolution=action)
+    return {"resolved": action}
+
+
+@router.get("/quarantine")
+async def list_quarantine(
+    _caller: Operator, transactions: Database, limit: Annotated[int, Query(ge=1, le=500)] = 100
+) -> dict[str, Any]:
+    """The records that wait in quarantine, oldest first; never their content."""
+    async with transactions.begin() as work:
+        return {"entries": [asdict(entry) for entry in await quarantine.entries(work.connection, limit)]}
+
+
+@router.post("/quarantine/{entry_id}/replay")
+async def replay(entry_id: UUID, _caller: Operator, request: Request) -> dict[str, Any]:
+    """Take a record again; 409 with the reason code where it still cannot be taken."""
+    again: Replay = request.app.state.replay
+    try:
+        reason = await again.replay(entry_id)
+    except LookupError:
+        raise Problem(404, "not-in-quarantine") from None
+    if reason:
+        raise Problem(409, reason)
+    return {"replayed": True}

@@ -1,0 +1,85 @@
+"""Events that are written with their effect and published afterwards, by the relay."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from peerline.cloudevents import Headers
+
+from chassis.database import Connection
+
+LARGEST_BODY = 256 * 1024
+
+
+class EventTooLarge(ValueError):
+    """A body above 256 KiB; refused when it is written, since no broker setting of ours would take it."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as it goes to Kafka."""
+
+    topic: str
+    key: bytes
+    headers: Headers
+    body: bytes
+    id: int = 0
+
+
+def _packed(headers: Headers) -> bytes:
+    return json.dumps([[name, value.decode()] for name, value in headers]).encode()
+
+
+def _unpacked(packed: bytes) -> Headers:
+    pairs = cast(list[list[str]], json.loads(packed))
+    return [(name, value.encode()) for name, value in pairs]
+
+
+async def append(connection: Connection, records: Sequence[Record], *, bells: str) -> None:
+    """Write the records in order, as the last statement of a transaction, and ring once on commit."""
+    if any(len(record.body) > LARGEST_BODY for record in records):
+        raise EventTooLarge(f"a body is above {LARGEST_BODY} bytes")
+    await connection.execute(
+        """
+        WITH written AS (
+            INSERT INTO outbox (topic, key, headers, body)
+            SELECT topic, key, headers, body
+              FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[])
+                   WITH ORDINALITY AS given (topic, key, headers, body, place)
+             ORDER BY place
+        )
+        SELECT pg_notify('peerline', $5)
+        """,
+        [record.topic for record in records],
+        [record.key for record in records],
+        [_packed(record.headers) for record in records],
+        [record.body for record in records],
+        bells,
+    )
+
+
+async def oldest(connection: Connection, limit: int) -> list[Record]:
+    """The first records to publish."""
+    rows = await connection.fetch("SELECT id, topic, key, headers, body FROM outbox ORDER BY id LIMIT $1", limit)
+    return [
+        Record(topic=row["topic"], key=row["key"], headers=_unpacked(row["headers"]), body=row["body"], id=row["id"])
+        for row in rows
+    ]
+
+
+async def delete(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove exactly what was acknowledged."""
+    await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", list(ids))
+
+
+async def backlog(connection: Connection) -> tuple[int, float]:
+    """Rows not yet published (counted up to 100,000) and the age of the oldest in seconds."""
+    row = await connection.fetchrow(
+        """
+        SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT 100000) AS waiting)::int AS depth,
+               coalesce((SELECT extract(epoch FROM statement_timestamp() - recorded_at)
+                           FROM outbox ORDER BY id LIMIT 1), 0)::float AS age
+        """
+    )
+    return (row["depth"], row["age"]) if row else (0, 0.0)

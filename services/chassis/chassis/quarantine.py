@@ -1,0 +1,100 @@
+"""Records that cannot be taken: kept encrypted, listed, and replayed when they can be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from chassis.database import Connection
+
+MOST = 5
+"""More than this of one topic for one reason in ten minutes halts the topic: a bad deploy must not empty it."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a record is set aside. `reason` is a code, `path` the name of a field, `payload` already encrypted."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    path: str
+    payload_hash: bytes
+    payload: bytes | None = None
+    event_id: UUID | None = None
+    referral_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A quarantined record as an operator sees it."""
+
+    id: UUID
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    path: str
+    event_id: UUID | None
+    referral_id: UUID | None
+    since: datetime
+    replayed_at: datetime | None
+
+
+COLUMNS = 'id, topic, "partition", "offset", reason, path, event_id, referral_id, since, replayed_at'
+
+
+async def put(connection: Connection, faults: Sequence[Fault]) -> None:
+    """Keep these records; one that stands already stays as it is."""
+    await connection.executemany(
+        """
+        INSERT INTO quarantine
+               (topic, "partition", "offset", reason, path, payload_hash, payload, event_id, referral_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        ON CONFLICT (topic, "partition", "offset") DO NOTHING
+        """,
+        [
+            (f.topic, f.partition, f.offset, f.reason, f.path, f.payload_hash, f.payload, f.event_id, f.referral_id)
+            for f in faults
+        ],
+    )
+
+
+async def recent(connection: Connection, topic: str, reason: str) -> int:
+    """How many records of a topic were set aside for a reason in the last ten minutes."""
+    count: int = await connection.fetchval(
+        """
+        SELECT count(*)::int FROM quarantine
+         WHERE topic = $1 AND reason = $2 AND since > statement_timestamp() - interval '10 minutes'
+           AND replayed_at IS NULL
+        """,
+        topic,
+        reason,
+    )
+    return count
+
+
+async def entries(connection: Connection, limit: int) -> list[Entry]:
+    """The records not yet replayed, oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {COLUMNS} FROM quarantine WHERE replayed_at IS NULL ORDER BY since, id LIMIT $1",  # noqa: S608  constant
+        limit,
+    )
+    return [Entry(**row) for row in rows]
+
+
+async def claim(connection: Connection, entry_id: UUID) -> tuple[Entry, bytes | None] | None:
+    """Lock a record that was not replayed yet; gives it with its encrypted payload."""
+    row = await connection.fetchrow(
+        f"SELECT {COLUMNS}, payload FROM quarantine WHERE id = $1 AND replayed_at IS NULL FOR UPDATE",  # noqa: S608  constant
+        entry_id,
+    )
+    if row is None:
+        return None
+    return Entry(**{name: value for name, value in row.items() if name != "payload"}), row["payload"]
+
+
+async def mark_replayed(connection: Connection, entry_id: UUID) -> None:
+    """Note that a record has been taken after all."""
+    await connection.execute("UPDATE quarantine SET replayed_at = statement_timestamp() WHERE id = $1", entry_id)

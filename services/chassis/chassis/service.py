@@ -1,0 +1,168 @@
+"""A service as a process: HTTP, consumer, relay and rounds around one database."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter, FastAPI
+from peerline.events import Topic
+from peerline.programme import ProgrammeError, read_programmes
+from pydantic import ValidationError
+
+from chassis import health, http, log, operations, telemetry
+from chassis.bell import Bell
+from chassis.consumer import Consumer
+from chassis.database import migrate, open_pool
+from chassis.delivery import Delivery
+from chassis.keys import KeyFault, read_keys
+from chassis.relay import Relay
+from chassis.replay import Replay
+from chassis.rounds import Round, keep_running
+from chassis.settings import ServiceSettings
+from chassis.subscription import Subscription
+from chassis.work import Surroundings, Transactions, by_type
+from chassis.worklist import Actions
+
+OWN_TOPIC = {
+    "intake": Topic.REFERRALS,
+    "matcher": Topic.MATCHES,
+    "notifier": Topic.OUTREACH,
+    "sla-monitor": Topic.DEADLINES,
+}
+"""One topic per service, one writer per topic."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service as its composition root puts it together."""
+
+    name: str
+    settings: ServiceSettings
+    consumer: Consumer
+    migrations: Path
+    routers: Sequence[APIRouter] = ()
+    rounds: Sequence[Round] = ()
+    resources: Sequence[Any] = ()
+    actions: Actions = field(default_factory=dict)
+    body_limit: int = http.BODY_LIMIT
+
+
+def run(service: Service) -> None:
+    """Run a service until it is told to stop; ends the process with one line if it is set up wrongly."""
+    log.configure(service.settings.log_level)
+    provider = telemetry.configure(service.name, service.settings)
+    try:
+        app = build(service)
+    except (KeyFault, ProgrammeError) as fault:
+        sys.exit(f"{service.name}: {fault}")
+    except ValidationError:
+        sys.exit(f"{service.name}: PEERLINE_TOKENS_FILE: is not a list of name, role, sha256")
+    uvicorn.run(
+        app,
+        host=service.settings.http_host,
+        port=service.settings.http_port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,  # paths of private pages are secrets
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    provider.shutdown()
+
+
+def build(service: Service) -> FastAPI:
+    """The service as an ASGI app whose lifespan is the service's; raises KeyFault, ProgrammeError, ValidationError."""
+    surroundings = Surroundings(
+        service=service.name,
+        own_topic=OWN_TOPIC[service.name],
+        keys=read_keys(service.settings),
+        programmes=read_programmes(service.settings.programmes),
+        resources=by_type(service.resources),
+    )
+    app = FastAPI(
+        title=f"Peerline {service.name}", docs_url=None, redoc_url=None, lifespan=_lifespan(service, surroundings)
+    )
+    app.state.tokens = http.Tokens(service.settings.tokens_file)
+    app.state.actions = service.actions
+    http.install(app, body_limit=service.body_limit)
+    for router in (health.router, operations.router, *service.routers):
+        app.include_router(router)
+    http.refuse_unguarded(app)
+    return app
+
+
+def _lifespan(service: Service, surroundings: Surroundings) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _start(service, surroundings, app, stack)
+            yield
+
+    return live
+
+
+async def _start(service: Service, surroundings: Surroundings, app: FastAPI, stack: AsyncExitStack) -> None:
+    """Open the database, then start everything that runs beside HTTP; the stack stops it in reverse."""
+    url = service.settings.database_url.get_secret_value()
+    bootstrap, prefix = service.settings.kafka_bootstrap, service.settings.topic_prefix
+    pool = await open_pool(url)
+    stack.push_async_callback(_close, pool)
+    await migrate(pool, service.migrations)
+    transactions = Transactions(pool, surroundings)
+    subscription = Subscription(service.consumer, transactions, bootstrap, prefix)
+    bell = Bell(url)
+    checks = health.Health(transactions, subscription)
+    app.state.transactions, app.state.health = transactions, checks
+    app.state.replay = Replay(Delivery(service.consumer, transactions), transactions, bootstrap)
+    work = [
+        bell.listen(),
+        Relay(url, bootstrap, service.name, bell, prefix).run(),
+        checks.watch(),
+        *[keep_running(each, transactions, bell) for each in service.rounds],
+    ]
+    for coroutine in work:
+        stack.push_async_callback(_cancel, asyncio.create_task(_never_ending(coroutine)))
+    stack.push_async_callback(subscription.broker.stop)
+    stack.push_async_callback(_cancel, asyncio.create_task(_start_consumer(subscription)))
+
+
+async def _start_consumer(subscription: Subscription) -> None:
+    """Join the group, however long the broker stays away; HTTP answers meanwhile."""
+    while True:
+        try:
+            await subscription.broker.start()
+            return
+        except (OSError, KafkaError) as error:
+            log.logger("chassis").warning("broker_awaited", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def _never_ending(work: Awaitable[None]) -> None:
+    """Run what must not end; if it does, the process ends, and whoever supervises it starts it again."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001  a half-alive service would be worse
+        log.logger("chassis").error("task_ended", error=type(error).__name__)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _close(pool: Any) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(pool.close(), 5)

@@ -1,0 +1,185 @@
+"""The unit of work: one transaction, what it may use, and what it leaves for after the commit."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from peerline.cloudevents import headers_of
+from peerline.events import Audience, Event, Topic
+from peerline.events.base import Part
+from peerline.ids import Ids, Pseudonyms
+from peerline.programme import Programmes
+from peerline.sealing import Unreadable
+
+from chassis import outbox, telemetry, worklist
+from chassis.consumer import FeedRecord
+from chassis.database import Connection, Pool
+from chassis.keys import Keys, Vault
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Part)
+
+OUTBOX_BELL = "outbox"
+ROUNDS_BELL = "rounds"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every unit of work of a service shares."""
+
+    service: str
+    own_topic: Topic
+    keys: Keys
+    programmes: Programmes
+    resources: Mapping[type, Any]
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A feed record that its handler could not read."""
+
+    record: FeedRecord
+    reason: str
+    path: str
+
+
+@dataclass
+class UnitOfWork:
+    """One transaction. Handlers read and write through it and never commit."""
+
+    connection: Connection
+    now: datetime
+    surroundings: Surroundings
+    traceparents: Mapping[UUID, str | None] = field(default_factory=dict)
+    asides: list[SetAside] = field(default_factory=list)
+    _records: list[outbox.Record] = field(default_factory=list)
+    _bells: set[str] = field(default_factory=set)
+
+    @property
+    def programmes(self) -> Programmes:
+        """The programmes this service holds."""
+        return self.surroundings.programmes
+
+    @property
+    def ids(self) -> Ids:
+        """Names under this service's key."""
+        return self.surroundings.keys.ids
+
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        """Pseudonyms of people; LookupError where the service has no pseudonym key."""
+        if self.surroundings.keys.pseudonyms is None:
+            raise LookupError("PEERLINE_PSEUDONYM_KEY is not set for this service")
+        return self.surroundings.keys.pseudonyms
+
+    @property
+    def vault(self) -> Vault:
+        """Encryption of stored values about people."""
+        return self.surroundings.keys.vault
+
+    def get(self, kind: type[T]) -> T:
+        """The resource of this type that the composition root gave; LookupError without one."""
+        if kind not in self.surroundings.resources:
+            raise LookupError(kind.__name__)
+        resource: T = self.surroundings.resources[kind]
+        return resource
+
+    def seal(self, audience: Audience, content: Part, event_type: type[Event], referral_id: UUID) -> str:
+        """A compartment for one audience, bound to this event type and referral."""
+        return self.surroundings.keys.sealer.seal(
+            audience, content, referral_id=referral_id, event_type=event_type.name, now=self.now
+        )
+
+    def open(self, event: Event, audience: Audience, model: type[P]) -> P:
+        """The content of an event's compartment; raises peerline.sealing.Unreadable."""
+        sealed: str | None = getattr(event.sealed, audience.value, None)
+        if sealed is None:
+            raise Unreadable("absent")
+        return self.surroundings.keys.opener.open(sealed, model, referral_id=event.referral_id, event_type=event.name)
+
+    def traceparent(self, referral_id: UUID) -> str | None:
+        """The trace that brought this referral here, to be kept in its row; else the current span's."""
+        return self.traceparents.get(referral_id) or telemetry.traceparent()
+
+    def publish(self, event: Event, traceparent: str | None = None) -> None:
+        """Leave an event of this service's own topic to the outbox; ValueError for another topic."""
+        if event.topic is not self.surroundings.own_topic:
+            raise ValueError(f"{self.surroundings.service} does not write {event.topic}")
+        headers = headers_of(
+            event,
+            source=f"/peerline/{self.surroundings.service}",
+            time=self.now,
+            traceparent=traceparent or self.traceparent(event.referral_id),
+        )
+        self._records.append(outbox.Record(event.topic, str(event.referral_id).encode(), headers, event.body()))
+        self._bells.add(OUTBOX_BELL)
+
+    def wake(self) -> None:
+        """Wake this service's rounds, in every replica, once this is committed."""
+        self._bells.add(ROUNDS_BELL)
+
+    def set_aside(self, record: FeedRecord, reason: str, path: str = "") -> None:
+        """Quarantine a feed record: coordinates, reason code, name of the field, and hash."""
+        self.asides.append(SetAside(record, reason, path))
+
+    async def open_item(
+        self,
+        kind: str,
+        *,
+        subject: str,
+        referral_id: UUID | None = None,
+        programme: str | None = None,
+        reason: str = "",
+        urgent: bool = False,
+    ) -> None:
+        """Put something on the worklist; (kind, subject) is open at most once."""
+        await worklist.open_item(
+            self.connection,
+            kind=kind,
+            subject=subject,
+            referral_id=referral_id,
+            programme=programme,
+            reason=reason,
+            urgent=urgent,
+        )
+
+    async def resolve_item(self, kind: str, *, subject: str, resolution: str = "resolved") -> None:
+        """Take something off the worklist; no error where it is not on it."""
+        await worklist.resolve(self.connection, kind=kind, subject=subject, resolution=resolution)
+
+    async def flush(self) -> None:
+        """Write what was left for the outbox and ring; the last statement before the commit."""
+        if self._bells:
+            await outbox.append(self.connection, self._records, bells=",".join(sorted(self._bells)))
+
+
+class Transactions:
+    """Opens units of work on a service's own database."""
+
+    def __init__(self, pool: Pool, surroundings: Surroundings) -> None:
+        self.pool = pool
+        self.surroundings = surroundings
+
+    @asynccontextmanager
+    async def begin(self, traceparents: Mapping[UUID, str | None] | None = None) -> AsyncIterator[UnitOfWork]:
+        """A unit of work that is committed at the end of the block and rolled back on an exception."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            now: datetime = await connection.fetchval("SELECT statement_timestamp()")
+            work = UnitOfWork(connection, now, self.surroundings, traceparents or {})
+            yield work
+            await work.flush()
+
+    def get(self, kind: type[T]) -> T:
+        """The resource of this type that the composition root gave; LookupError without one."""
+        if kind not in self.surroundings.resources:
+            raise LookupError(kind.__name__)
+        resource: T = self.surroundings.resources[kind]
+        return resource
+
+
+def by_type(resources: Iterable[Any]) -> Mapping[type, Any]:
+    """Resources under their own type, as `get` looks for them."""
+    return {type(resource): resource for resource in resources}

@@ -1,0 +1,243 @@
+"""The delivery path on real Kafka and PostgreSQL, with a service that only counts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from chassis import Consumer, Refused, Service, ServiceSettings, UnitOfWork
+from peerline.events import MatchConfirmed, ProgrammeRef, ReferralCreated, ReferralWithdrawn, Topic
+
+from tests.support.workplace import Running, Workplace, until
+
+NOW = datetime(2026, 6, 9, 14, 15, tzinfo=UTC)
+SHCP = ProgrammeRef(id="shcp", digest="0" * 16)
+
+
+def a_referral(place: Workplace, number: int) -> ReferralCreated:
+    referral_id = place.ids.referral("shcp", "test", str(number), "person")
+    return ReferralCreated(
+        event_id=place.ids.event("referral-created", referral_id),
+        referral_id=referral_id,
+        programme=SHCP,
+        sequence=1,
+        occurred_at=NOW,
+        received_at=NOW,
+    )
+
+
+def a_withdrawal(place: Workplace, created: ReferralCreated) -> ReferralWithdrawn:
+    return ReferralWithdrawn(
+        event_id=place.ids.event("referral-withdrawn", created.referral_id, 2),
+        referral_id=created.referral_id,
+        programme=SHCP,
+        sequence=2,
+        occurred_at=NOW,
+    )
+
+
+class Counter:
+    """A service that answers each referral with a match, and notes the order in which events came."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, UUID]] = []
+        self.refuse: set[UUID] = set()
+        self.fail: set[UUID] = set()
+        self.consumer = Consumer("matcher")
+        self.consumer.on(ReferralCreated)(self.created)
+        self.consumer.on(ReferralWithdrawn)(self.withdrawn)
+
+    async def created(self, events: Sequence[ReferralCreated], work: UnitOfWork) -> None:
+        for event in events:
+            if event.event_id in self.refuse:
+                raise Refused(event.event_id, "not-like-this")
+            if event.event_id in self.fail:
+                raise RuntimeError("a bug")
+            work.publish(
+                MatchConfirmed(
+                    event_id=work.ids.event("match-confirmed", event.referral_id, 1),
+                    referral_id=event.referral_id,
+                    programme=event.programme,
+                    sequence=1,
+                    occurred_at=work.now,
+                    match_id=work.ids.match(event.referral_id, 1),
+                    attempt=1,
+                )
+            )
+        self.taken += [(event.name, event.referral_id) for event in events]
+
+    async def withdrawn(self, events: Sequence[ReferralWithdrawn], work: UnitOfWork) -> None:
+        self.taken += [(event.name, event.referral_id) for event in events]
+
+    def service(self, place: Workplace, migrations: Path) -> Service:
+        settings = place.settings(ServiceSettings, "matcher")
+        return Service(name="matcher", settings=settings, consumer=self.consumer, migrations=migrations)
+
+
+@pytest.fixture
+def counter() -> Counter:
+    return Counter()
+
+
+async def quarantined(service: Running) -> list[tuple[str, str]]:
+    rows = await service.fetch("SELECT reason, path FROM quarantine ORDER BY reason, path")
+    return [(row["reason"], row["path"]) for row in rows]
+
+
+async def test_a_redelivered_event_takes_effect_once(workplace: Workplace, counter: Counter, tmp_path: Path) -> None:
+    referrals = [a_referral(workplace, number) for number in range(20)]
+    await workplace.publish(*referrals, *referrals[:10])
+
+    async with workplace.running(counter.service(workplace, tmp_path)):
+        await workplace.publish(*referrals[5:15])
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) >= 20)
+
+    assert sorted(match.referral_id for match in matches) == sorted(each.referral_id for each in referrals)
+
+
+async def test_a_restart_continues_where_the_database_stands(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    await workplace.publish(a_referral(workplace, 1))
+    async with workplace.running(counter.service(workplace, tmp_path)):
+        await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 1)
+    await workplace.publish(a_referral(workplace, 2))
+    again = Counter()
+
+    async with workplace.running(again.service(workplace, tmp_path)):
+        await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 2)
+
+    assert [referral_id for _, referral_id in again.taken] == [a_referral(workplace, 2).referral_id]
+
+
+async def test_an_unreadable_record_is_quarantined_and_its_neighbours_go_through(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    first, last = a_referral(workplace, 1), a_referral(workplace, 2)
+    key = str(first.referral_id).encode()
+    context = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(uuid4()).encode()),
+        ("ce_source", b"/x"),
+        ("ce_time", b"2026-06-09T14:15:00Z"),
+        ("ce_subject", key),
+    ]
+    created = ("ce_type", b"peerline.referral-created.v1")
+    future = ("ce_type", b"peerline.referral-created.v9")
+    await workplace.publish(first)
+    await workplace.produce(
+        Topic.REFERRALS,
+        (key, b"{not json", [*context, created]),
+        (key, b"\xff\xfe", [("ce_specversion", b"\xff")]),
+        (key, b"{}", [*context, future]),
+        (key, None, [*context, created]),
+    )
+    await workplace.publish(last)
+
+    async with workplace.running(counter.service(workplace, tmp_path)) as service:
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 2)
+        aside = await quarantined(service)
+        items = (await service.client.get("/v1/worklist")).json()["items"]
+
+    assert {match.referral_id for match in matches} == {first.referral_id, last.referral_id}
+    assert [reason for reason, _ in aside] == ["invalid", "no-body", "not-a-cloudevent", "unknown-type"]
+    assert [item["kind"] for item in items] == ["quarantined"] * 4
+
+
+async def test_a_refused_event_is_quarantined_alone(workplace: Workplace, counter: Counter, tmp_path: Path) -> None:
+    referrals = [a_referral(workplace, number) for number in range(5)]
+    counter.refuse = {referrals[2].event_id}
+    await workplace.publish(*referrals)
+
+    async with workplace.running(counter.service(workplace, tmp_path)) as service:
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 4)
+        aside = await quarantined(service)
+
+    assert referrals[2].referral_id not in {match.referral_id for match in matches}
+    assert aside == [("not-like-this", "")]
+
+
+async def test_a_quarantined_event_is_taken_on_replay(workplace: Workplace, counter: Counter, tmp_path: Path) -> None:
+    referral = a_referral(workplace, 1)
+    counter.refuse = {referral.event_id}
+    await workplace.publish(referral)
+
+    async with workplace.running(counter.service(workplace, tmp_path), role="operator") as service:
+        await until(lambda: _has_entries(service), what="the record in quarantine")
+        entry = (await service.client.get("/v1/quarantine")).json()["entries"][0]
+        refused = await service.client.post(f"/v1/quarantine/{entry['id']}/replay")
+        counter.refuse = set()
+        taken = await service.client.post(f"/v1/quarantine/{entry['id']}/replay")
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 1)
+        left = (await service.client.get("/v1/worklist")).json()["items"]
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "not-like-this")
+    assert taken.json() == {"replayed": True}
+    assert [match.referral_id for match in matches] == [referral.referral_id]
+    assert left == []
+
+
+async def _has_entries(service: Running) -> bool:
+    return bool((await service.client.get("/v1/quarantine")).json()["entries"])
+
+
+async def test_a_bug_holds_its_partition_and_skips_nothing(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    referrals = [a_referral(workplace, number) for number in range(12)]
+    counter.fail = {referrals[3].event_id}
+    await workplace.publish(*referrals)
+
+    async with workplace.running(counter.service(workplace, tmp_path)) as service:
+        await until(lambda: _is_held(service), what="a held partition")
+        held = (await service.client.get("/ready")).json()
+        counter.fail = set()
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 12)
+        aside = await quarantined(service)
+
+    assert held["ready"] is False
+    assert {match.referral_id for match in matches} == {each.referral_id for each in referrals}
+    assert aside == []
+
+
+async def _is_held(service: Running) -> bool:
+    return bool((await service.client.get("/ready")).json()["checks"]["consumer"]["held"])
+
+
+async def test_a_referrals_events_keep_their_order(workplace: Workplace, counter: Counter, tmp_path: Path) -> None:
+    created = [a_referral(workplace, number) for number in range(30)]
+    await workplace.publish(*[event for each in created for event in (each, a_withdrawal(workplace, each))])
+
+    async with workplace.running(counter.service(workplace, tmp_path)):
+        await until(lambda: _all_taken(counter, 60), what="all events")
+
+    for each in created:
+        names = [name for name, referral_id in counter.taken if referral_id == each.referral_id]
+        assert names == ["referral-created", "referral-withdrawn"]
+
+
+async def _all_taken(counter: Counter, count: int) -> bool:
+    return len(counter.taken) >= count
+
+
+async def test_too_many_unreadable_records_halt_the_topic(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    referral = a_referral(workplace, 1)
+    await workplace.produce(Topic.REFERRALS, *[(b"same", b"{}", [("ce_specversion", b"0.1")])] * 6)
+
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
+        await until(lambda: _is_halted(service), what="the topic to be halted")
+        await workplace.publish(referral)
+        items = (await service.client.get("/v1/worklist")).json()["items"]
+        aside = await quarantined(service)
+
+    assert [(item["kind"], item["urgent"]) for item in items if item["kind"] == "halted"] == [("halted", True)]
+    assert len(aside) <= 5
+    assert counter.taken == []
+
+
+async def _is_halted(service: Running) -> bool:
+    checks = (await service.client.get("/ready")).json()["checks"]
+    return bool(checks["consumer"]["halted"])
