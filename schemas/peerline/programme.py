@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from peerline.events.base import ProgrammeRef
 from peerline.events.deadlines import Firmness
@@ -187,7 +187,7 @@ class Programme(Section):
     time_zone: Zone
     audience: Annotated[
         Mapping[str, frozenset[str]],
-        Field(description="Directory attributes and the values that this programme serves."),
+        Field(min_length=1, description="Directory attributes and the values that this programme serves."),
     ]
     doors: frozenset[Door]
     reasons: Mapping[str, Disposition] = {}
@@ -210,12 +210,6 @@ class Programme(Section):
         if len(kinds) != len(set(kinds)):
             raise ValueError("a kind of clock stands twice")
         return clocks
-
-    @model_validator(mode="after")
-    def _audience_is_said(self) -> Self:
-        if not self.audience:
-            raise ValueError("audience: says nobody")
-        return self
 
     @property
     def ref(self) -> ProgrammeRef:

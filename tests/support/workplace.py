@@ -176,7 +176,7 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
-    await consumer._client.force_metadata_update()  # noqa: SLF001  a topic made a moment ago
+    await consumer._client.force_metadata_update()
     return consumer.partitions_for_topic(topic) or await _known_soon(consumer, topic)
 
 

@@ -58,11 +58,12 @@ class Health:
         lag = self._lag(subscription)
         stalled = [f"{topic}/{number}" for (topic, number) in lag if self._is_stalled((topic, number), lag)]
         return {
-            "ok": bool(subscription.assigned) and not (subscription.held or subscription.halted or stalled),
+            "ok": bool(subscription.assigned)
+            and not (subscription.partitions.held or subscription.partitions.halted or stalled),
             "partitions": len(subscription.assigned),
             "lag": sum(lag.values()),
-            "held": sorted(f"{topic}/{number}" for topic, number in subscription.held),
-            "halted": subscription.halted,
+            "held": sorted(f"{topic}/{number}" for topic, number in subscription.partitions.held),
+            "halted": subscription.partitions.halted,
             "stalled": stalled,
         }
 
@@ -73,13 +74,13 @@ class Health:
             partition = TopicPartition(topic, number)
             if consumer and partition in consumer.assignment():
                 high = consumer.highwater(partition)
-                position = subscription.position(topic, number)
+                position = subscription.position((topic, number))
                 found[(topic, number)] = max(0, (high or 0) - max(position, 0))
         return found
 
     def _is_stalled(self, partition: tuple[str, int], lag: Mapping[tuple[str, int], int]) -> bool:
         now = asyncio.get_running_loop().time()
-        position = self._subscription.position(*partition) if self._subscription else 0
+        position = self._subscription.position(partition) if self._subscription else 0
         known = self._progress.get(partition)
         if known is None or known.position != position or not lag[partition]:
             self._progress[partition] = Progress(position, now)

@@ -4,6 +4,9 @@ The relay: one process per service publishes the outbox, in order.
 Elected by an advisory lock on a connection of its own, through which it also reads and deletes: when the
 connection is gone, so is the right to delete. It deletes exactly what the broker acknowledged. Events of
 one referral go out one after the other: the next only when the one before is acknowledged.
+
+A leader that was killed between the broker's answer and the deletion leaves rows that are published
+already. The topic has no other writer, so whoever leads next finds them at its end and deletes them.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from chassis import metrics, outbox
@@ -66,6 +69,7 @@ class Relay:
         )  # fmt: skip
         await producer.start()
         try:
+            await self._settle(connection)
             while True:
                 self._rung.clear()
                 records = await outbox.oldest(connection, BATCH)
@@ -75,6 +79,13 @@ class Relay:
                     await _until(self._rung, STANDBY)
         finally:
             await producer.stop()
+
+    async def _settle(self, connection: Connection) -> None:
+        """Delete the first rows of the outbox that a former leader has published already."""
+        records = await outbox.oldest(connection, BATCH)
+        for topic in dict.fromkeys(record.topic for record in records):
+            published = await _last_ids(self._bootstrap, f"{self._prefix}{topic}", BATCH)
+            await outbox.delete(connection, [each.id for each in records if dict(each.headers)["ce_id"] in published])
 
     async def _publish(self, producer: AIOKafkaProducer, connection: Connection, records: Sequence[Record]) -> None:
         """Publish in waves, the next record of each referral in each; raises after deleting what went."""
@@ -103,6 +114,24 @@ class Relay:
         await producer.send_and_wait(
             f"{self._prefix}{record.topic}", record.body, key=record.key, headers=record.headers
         )
+
+
+async def _last_ids(bootstrap: str, topic: str, count: int) -> set[bytes]:
+    """The `ce_id` of the last `count` records of each partition of a topic."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50)
+    await consumer.start()
+    try:
+        ends = {partition: end for partition, end in (await consumer.end_offsets(consumer.assignment())).items() if end}
+        starts = await consumer.beginning_offsets(list(ends))
+        for partition, end in ends.items():
+            consumer.seek(partition, max(end - count, starts[partition]))
+        found: set[bytes] = set()
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            batches = await consumer.getmany(*ends, timeout_ms=500)
+            found |= {dict(record.headers).get("ce_id", b"") for records in batches.values() for record in records}
+        return found
+    finally:
+        await consumer.stop()
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

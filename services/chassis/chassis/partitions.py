@@ -1,0 +1,189 @@
+"""
+The partitions that a consumer holds: taken over at the position in PostgreSQL, paused, sought back.
+
+Assignment pauses before anything is awaited, since records from Kafka's own position would be delivered
+first otherwise.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from chassis import offsets
+from chassis.database import Pool
+from chassis.decoding import RawRecord
+from chassis.log import logger
+from chassis.offsets import BEGINNING, Partition, Position
+
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 30.0
+log = logger("chassis")
+
+
+def pause_after(tries: int) -> float:
+    """Seconds to wait after so many failures in a row: doubling, capped, jittered."""
+    longest = min(FIRST_PAUSE * float(2 ** min(tries, 10)), LONGEST_PAUSE)
+    return longest * random.uniform(0.5, 1)  # noqa: S311  jitter
+
+
+def partition_of(record: RawRecord) -> Partition:
+    """Topic and number of the partition on which a record stands."""
+    return (record.topic, record.partition)
+
+
+class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Which partitions this process reads, and from where."""
+
+    def __init__(self, pool: Pool, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+        self._pool = pool
+        self._consumer = consumer
+        self.positions: dict[Partition, Position] = {}
+        self.halted: dict[str, str] = {}
+        self._waiting: dict[Partition, asyncio.Task[None]] = {}
+        self._gaps: set[tuple[Partition, int]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def held(self) -> frozenset[Partition]:
+        """The partitions that wait out a failure."""
+        return frozenset(self._waiting)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Pause, and continue where the database stands."""
+        consumer = self._consumer()
+        if consumer and assigned:
+            consumer.pause(*assigned)
+            self.start(self._continue(list(assigned)))
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Forget what is not ours any more; a batch still in work is fenced by its epoch."""
+        for partition in revoked:
+            key = (partition.topic, partition.partition)
+            self.positions.pop(key, None)
+            if waiting := self._waiting.pop(key, None):
+                waiting.cancel()
+
+    def ours(self, records: Sequence[RawRecord]) -> list[RawRecord]:
+        """
+        The records that are to be taken now, in order.
+
+        A gap before the first one of a partition means that something was read and dropped here: seek
+        back once; a gap that stays is the topic's own (retention).
+        """
+        taken: list[RawRecord] = []
+        expected = {partition: position.next_offset for partition, position in self.positions.items()}
+        for record in records:
+            partition = partition_of(record)
+            due = expected.get(partition)
+            if due is None or record.offset < due or partition in self._waiting or record.topic in self.halted:
+                continue
+            if BEGINNING < due < record.offset and (partition, due) not in self._gaps:
+                self._gaps.add((partition, due))
+                self._seek_back(partition)
+                expected.pop(partition)
+                continue
+            expected[partition] = record.offset + 1
+            taken.append(record)
+        return taken
+
+    def moved(self, positions: Mapping[Partition, Position]) -> None:
+        """Note where partitions stand now, except those that were taken from us meanwhile."""
+        for partition, position in positions.items():
+            if (known := self.positions.get(partition)) and known.epoch == position.epoch:
+                self.positions[partition] = position
+
+    def hold(self, partition: Partition, seconds: float) -> None:
+        """Pause a partition for a while, from the position it stands at."""
+        if partition not in self.positions:
+            return
+        self._pause(partition)
+        self._waiting[partition] = self.start(self._resume_after(partition, seconds))
+
+    def halt(self, topic: str, reason: str) -> None:
+        """Read no more of a topic until the service is started again."""
+        self.halted[topic] = reason
+        for partition in [held for held in self.positions if held[0] == topic]:
+            self._pause(partition)
+
+    def retake(self, partitions: Iterable[Partition]) -> None:
+        """Another consumer took these; if they are assigned to us all the same, take them over again."""
+        for partition in partitions:
+            self.positions.pop(partition, None)
+        consumer = self._consumer()
+        ours = [TopicPartition(*partition) for partition in partitions if self._is_assigned(partition)]
+        if consumer and ours:
+            consumer.pause(*ours)
+            self.start(self._continue(ours))
+
+    def tell_lag_tools(self, partitions: Iterable[Partition]) -> None:
+        """Commit to Kafka what is committed here; only lag tools read it, so a failure is nothing."""
+        consumer = self._consumer()
+        known = {TopicPartition(*p): self.positions[p].next_offset for p in partitions if p in self.positions}
+        if consumer and known:
+            self.start(_commit(consumer, known))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run something beside the batches, kept from being collected while it runs."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _continue(self, assigned: Sequence[TopicPartition]) -> None:
+        """Take partitions over in the database, however long it takes, seek, and read on."""
+        tries = 0
+        while True:
+            try:
+                async with self._pool.acquire() as connection:
+                    positions = await offsets.take_over(connection, [(p.topic, p.partition) for p in assigned])
+                break
+            except Exception as error:  # noqa: BLE001  every failure here is the world's
+                log.warning("take_over_failed", error=type(error).__name__)
+                tries += 1
+                await asyncio.sleep(pause_after(tries))
+        for partition, position in positions.items():
+            if self._is_assigned(partition):
+                self.positions[partition] = position
+                self._seek_back(partition)
+        self._resume(positions)
+
+    async def _resume_after(self, partition: Partition, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._waiting.pop(partition, None)
+        if partition in self.positions:
+            self._seek_back(partition)
+            self._resume([partition])
+
+    def _pause(self, partition: Partition) -> None:
+        consumer = self._consumer()
+        if consumer and self._is_assigned(partition):
+            consumer.pause(TopicPartition(*partition))
+            self._seek_back(partition)
+
+    def _resume(self, partitions: Iterable[Partition]) -> None:
+        consumer = self._consumer()
+        wanted = [p for p in partitions if self._is_assigned(p) and p[0] not in self.halted and p not in self._waiting]
+        if consumer and wanted:
+            consumer.resume(*[TopicPartition(*partition) for partition in wanted])
+
+    def _seek_back(self, partition: Partition) -> None:
+        consumer = self._consumer()
+        if consumer is None or not self._is_assigned(partition):
+            return
+        next_offset = self.positions[partition].next_offset
+        # Offset 0 where nothing was taken: if retention has passed it, the client resets to the earliest.
+        consumer.seek(TopicPartition(*partition), max(next_offset, 0))
+
+    def _is_assigned(self, partition: Partition) -> bool:
+        consumer = self._consumer()
+        return consumer is not None and TopicPartition(*partition) in consumer.assignment()
+
+
+async def _commit(consumer: AIOKafkaConsumer, positions: dict[TopicPartition, int]) -> None:
+    try:
+        await consumer.commit(positions)
+    except Exception as error:  # noqa: BLE001  rebalances make this fail, and nothing depends on it
+        log.debug("lag_commit_failed", error=type(error).__name__)

@@ -1,0 +1,51 @@
+"""Logs hold events and allowed fields, nothing else."""
+
+import json
+import logging
+
+import pytest
+from chassis import log
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> object:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = before, level
+
+
+def test_a_field_that_is_not_allowed_is_dropped_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info")
+
+    log.logger("matcher").info("match_proposed", referral_id="r-1", physician="Quillfeather")
+
+    line = json.loads(capsys.readouterr().out)
+    assert line["event"] == "match_proposed"
+    assert line["referral_id"] == "r-1"
+    assert line["dropped"] == 1
+    assert "Quillfeather" not in json.dumps(line)
+
+
+def test_a_librarys_text_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("debug")
+
+    logging.getLogger("aiokafka.consumer").warning("record %s", "Quillfeather")
+    logging.getLogger("aiokafka.consumer").debug("body Quillfeather")
+
+    out = capsys.readouterr().out
+    assert "Quillfeather" not in out
+    assert json.loads(out)["what"] == "aiokafka.consumer"
+
+
+def test_a_librarys_exception_is_named_by_its_class_only(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info")
+
+    try:
+        raise ValueError("Quillfeather")
+    except ValueError:
+        logging.getLogger("asyncpg").exception("failed for Quillfeather")
+
+    line = json.loads(capsys.readouterr().out)
+    assert line["error"] == "ValueError"
+    assert "Quillfeather" not in json.dumps(line)

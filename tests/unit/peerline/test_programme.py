@@ -1,0 +1,96 @@
+"""Programme files: true to what programmes say, and refused by the name of the field that is wrong."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from peerline.programme import Door, Firmness, ProgrammeError, read_programme, read_programmes
+
+FOLDER = Path(__file__).parents[3] / "deploy" / "programmes"
+PROGRAMMES = read_programmes(FOLDER)
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    content = yaml.safe_load((FOLDER / "shcp.yaml").read_text())
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = content
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    path = folder / "changed.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_shcp_promises_a_match_within_24_hours_and_48_on_weekends() -> None:
+    clock = PROGRAMMES["shcp"].clock("match")
+
+    assert clock is not None
+    assert (clock.due.weekday, clock.due.weekend) == (timedelta(hours=24), timedelta(hours=48))
+    assert clock.firmness is Firmness.PROMISED
+
+
+def test_shcp_reaches_out_to_every_involved_physician_through_a_supporter() -> None:
+    programme = PROGRAMMES["shcp"]
+
+    assert programme.first_contact == "supporter"
+    assert programme.matching.approval == "automatic"
+    assert PROGRAMMES.serving("shcp", {"role": "physician"}, Door.ADVERSE_EVENT) is programme
+    assert PROGRAMMES.serving("shcp", {"role": "nurse"}, Door.ADVERSE_EVENT) is None
+
+
+def test_rcaps_matches_residents_with_another_programmes_supporter_on_request() -> None:
+    programme = PROGRAMMES["rcaps"]
+    resident = {"role": "physician", "rank": "resident"}
+
+    assert programme.matching.different == ("training_programme",)
+    assert PROGRAMMES.serving("rcaps", resident, Door.LEAD) is programme
+    assert PROGRAMMES.serving("rcaps", resident, Door.ADVERSE_EVENT) is None
+    assert PROGRAMMES.serving("rcaps", {"role": "physician", "rank": "attending"}, Door.LEAD) is None
+
+
+def test_rcaps_promises_no_time() -> None:
+    assert {clock.firmness for clock in PROGRAMMES["rcaps"].clocks} == {Firmness.INTERNAL}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"time_zone": "America/Portlandia"}, "time_zone"),
+        ({"surprise": 1}, "surprise"),
+        ({"crisis_lines": []}, "crisis_lines"),
+        ({"texts__subject": "Your peer support referral"}, "texts.subject"),
+        ({"texts__sender": "Crisis Desk"}, "texts.sender"),
+        ({"doors": ["window"]}, "doors"),
+        ({"matching__capacity": 0}, "matching.capacity"),
+        ({"audience": {}}, "audience"),
+        ({"contact__silence": "-P1D"}, "contact.silence"),
+    ],
+)
+def test_a_wrong_file_names_its_field(tmp_path: Path, change: dict[str, Any], named: str) -> None:
+    with pytest.raises(ProgrammeError, match=f"changed.yaml: {named}"):
+        read_programme(written(tmp_path, **change))
+
+
+def test_a_kind_of_clock_stands_once(tmp_path: Path) -> None:
+    clocks = yaml.safe_load((FOLDER / "shcp.yaml").read_text())["clocks"]
+
+    with pytest.raises(ProgrammeError, match="clocks"):
+        read_programme(written(tmp_path, clocks=clocks * 2))
+
+
+def test_a_folder_without_programmes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProgrammeError, match="no programme files"):
+        read_programmes(tmp_path)
+
+
+def test_the_digest_is_of_the_content_and_not_of_comments(tmp_path: Path) -> None:
+    original = PROGRAMMES["shcp"]
+    copy = tmp_path / "copy.yaml"
+    copy.write_text("# another comment\n" + (FOLDER / "shcp.yaml").read_text())
+
+    assert read_programme(copy).digest == original.digest
+    assert read_programme(written(tmp_path, matching__capacity=9)).digest != original.digest
