@@ -1,0 +1,1 @@
+"""The whole of Peerline on one machine: PostgreSQL, Kafka, mail, the services."""

@@ -1,0 +1,5 @@
+"""`python -m peerline_local` is the command `peerline`."""
+
+from peerline_local.cli import app
+
+app()

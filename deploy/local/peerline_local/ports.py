@@ -1,0 +1,52 @@
+"""TCP ports on the loopback address."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterable
+
+from peerline_local.errors import StackError
+
+LOOPBACK = "127.0.0.1"
+
+# Below the range from which systems take the ports of outgoing connections (32768 and up on
+# Linux, 49152 on others): while a server is down, a client that retries could otherwise be given
+# the server's own port, connect to itself, and keep the server from starting again.
+_FIRST, _LAST = 20_000, 29_999
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on this loopback port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connections linger (TIME_WAIT) is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose_free_port(besides: Iterable[int] = ()) -> int:
+    """Return a free port that is none of `besides`, or raise StackError."""
+    taken = set(besides)
+    for port in random.sample(range(_FIRST, _LAST + 1), k=500):
+        if port not in taken and is_free(port):
+            return port
+    raise StackError(f"no free port found between {_FIRST} and {_LAST}")
+
+
+def require_free(port: int, whose: str, remedy: str) -> None:
+    """Raise StackError naming the port when something already listens on it."""
+    if not is_free(port):
+        raise StackError(f"port {port} ({whose}) is already in use: {remedy}")
+
+
+def accepts(port: int) -> bool:
+    """Say whether a server accepts connections on this loopback port now."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

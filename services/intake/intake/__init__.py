@@ -1,0 +1,1 @@
+"""Intake: every door through which an incident or a request for support reaches Peerline."""

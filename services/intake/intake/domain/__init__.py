@@ -1,0 +1,1 @@
+"""The rules of intake: standard library only, values in and values out."""

@@ -1,0 +1,125 @@
+"""From what was decided to what is published: the public part, and one sealed compartment per audience."""
+
+from typing import Any
+
+from chassis import UnitOfWork
+from peerline.compartments import ContactProfile, MatchingProfile, Origin, WithdrawalKind
+from peerline.compartments import Withdrawal as WithdrawalNotice
+from peerline.events import (
+    Audience,
+    Event,
+    ParticipantUnresolved,
+    ProgrammeRef,
+    ReferralAmended,
+    ReferralCreated,
+    ReferralJoined,
+    ReferralWithdrawn,
+    Sealed,
+)
+
+from intake.domain.cases import Fact, FactKind, Referral
+from intake.domain.people import Person
+
+#: These name other people; what follows from them travels as pseudonyms.
+NOT_FOR_MATCHING = frozenset({"supervisor", "team"})
+
+
+def publish(work: UnitOfWork, fact: Fact) -> None:
+    """Leave the event of a fact to the outbox, on the trace that brought the referral."""
+    work.publish(event_of(work, fact), traceparent=fact.referral.traceparent)
+
+
+def event_of(work: UnitOfWork, fact: Fact) -> Event:
+    """The event that says a fact."""
+    referral = fact.referral
+    match fact.kind:
+        case FactKind.CREATED:
+            sealed = _about_person(work, fact, ReferralCreated)
+            return ReferralCreated(
+                **_head(work, ReferralCreated, referral), sealed=sealed, received_at=referral.received_at
+            )
+        case FactKind.JOINED:
+            return _joined(work, fact)
+        case FactKind.UNRESOLVED:
+            desk = work.seal(Audience.DESK, origin_of(referral), ParticipantUnresolved, referral.referral_id)
+            return ParticipantUnresolved(
+                **_head(work, ParticipantUnresolved, referral),
+                sealed=Sealed(desk=desk),
+                received_at=referral.received_at,
+            )
+        case FactKind.AMENDED:
+            head = _head(work, ReferralAmended, referral, referral.sequence)
+            return ReferralAmended(**head, sealed=_about_person(work, fact, ReferralAmended))
+        case FactKind.WITHDRAWN:
+            return _withdrawn(work, fact)
+
+
+def _joined(work: UnitOfWork, fact: Fact) -> ReferralJoined:
+    referral = fact.referral
+    if referral.into is None:
+        raise LookupError("a joined referral without a case")
+    return ReferralJoined(
+        **_head(work, ReferralJoined, referral),
+        sealed=_about_person(work, fact, ReferralJoined),
+        into=referral.into,
+        received_at=referral.received_at,
+    )
+
+
+def _withdrawn(work: UnitOfWork, fact: Fact) -> ReferralWithdrawn:
+    referral = fact.referral
+    if fact.withdrawal is None:
+        raise LookupError("a withdrawal without a reason")
+    notice = WithdrawalNotice(kind=WithdrawalKind(fact.withdrawal.value))
+    sealed = Sealed(notifier=work.seal(Audience.NOTIFIER, notice, ReferralWithdrawn, referral.referral_id))
+    return ReferralWithdrawn(**_head(work, ReferralWithdrawn, referral, referral.sequence), sealed=sealed)
+
+
+def _head(work: UnitOfWork, event: type[Event], referral: Referral, *parts: int) -> dict[str, Any]:
+    return {
+        "event_id": work.ids.event(event.name, referral.referral_id, *parts),
+        "referral_id": referral.referral_id,
+        "programme": ProgrammeRef(id=referral.programme, digest=referral.digest),
+        "sequence": referral.sequence,
+        "occurred_at": work.now,
+    }
+
+
+def _about_person(work: UnitOfWork, fact: Fact, event: type[Event]) -> Sealed:
+    if fact.person is None:
+        raise LookupError("a referral without its person")
+    referral = fact.referral
+    return Sealed(
+        matcher=work.seal(Audience.MATCHER, matching_of(referral, fact.person), event, referral.referral_id),
+        notifier=work.seal(Audience.NOTIFIER, contact_of(referral, fact.person), event, referral.referral_id),
+        desk=work.seal(Audience.DESK, origin_of(referral), event, referral.referral_id),
+    )
+
+
+def matching_of(referral: Referral, person: Person) -> MatchingProfile:
+    """What matcher may know: attributes and pseudonyms."""
+    kept = {name: text for name, text in person.attributes.items() if name not in NOT_FOR_MATCHING}
+    return MatchingProfile(
+        person=tuple(sorted(person.identified)),
+        excluded=tuple(sorted(referral.excluded)),
+        attributes=kept,
+        preferences=dict(referral.inputs.preferences),
+    )
+
+
+def contact_of(referral: Referral, person: Person) -> ContactProfile:
+    """Whom to contact; what a trusted source said goes before the directory."""
+    stated, known = referral.inputs.contact, person.contact
+    return ContactProfile(
+        name=(stated and stated.name) or known.name,
+        email=(stated and stated.email) or known.email,
+        phone=(stated and stated.phone) or known.phone,
+        zone=known.zone,
+        language=known.language,
+    )
+
+
+def origin_of(referral: Referral) -> Origin:
+    """Where a referral came from, for the coordinator's desk."""
+    inputs = referral.inputs
+    return Origin(door=inputs.door, source=inputs.source, incident=inputs.incident, reason=inputs.reason)

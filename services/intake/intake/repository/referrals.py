@@ -1,0 +1,169 @@
+"""Referrals, and the answers that were given."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from chassis.database import Connection
+from chassis.keys import Vault
+
+from intake.domain.cases import Referral, Standing
+from intake.repository import records
+
+
+async def people_of(
+    connection: Connection, incidents: Iterable[UUID] = (), referral_ids: Iterable[UUID] = ()
+) -> set[UUID]:
+    """The people whom the referrals of these incidents, or with these ids, are for."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT person_id
+          FROM referral
+         WHERE (incident_key = ANY ($1::uuid[]) OR referral_id = ANY ($2::uuid[])) AND person_id IS NOT NULL
+        """,
+        list(incidents),
+        list(referral_ids),
+    )
+    return {row["person_id"] for row in rows}
+
+
+async def lock_referrals(
+    connection: Connection,
+    vault: Vault,
+    *,
+    incidents: Iterable[UUID] = (),
+    people: Iterable[UUID] = (),
+    referral_ids: Iterable[UUID] = (),
+) -> list[Referral]:
+    """Lock and return the referrals of these incidents, those with these ids, and all of these people's not closed."""
+    rows = await connection.fetch(
+        """
+        SELECT *
+          FROM referral
+         WHERE incident_key = ANY ($1::uuid[])
+            OR referral_id = ANY ($2::uuid[])
+            OR (person_id = ANY ($3::uuid[]) AND standing <> 'closed')
+         ORDER BY referral_id
+           FOR UPDATE
+        """,
+        list(incidents),
+        list(referral_ids),
+        list(people),
+    )
+    return [_read(vault, row) for row in rows]
+
+
+async def save_referrals(connection: Connection, vault: Vault, referrals: Mapping[UUID, Referral]) -> None:
+    """Write referrals as they now are."""
+    if not referrals:
+        return
+    rows = [referrals[referral_id] for referral_id in sorted(referrals)]
+    await connection.execute(
+        """
+        INSERT INTO referral AS r (referral_id, programme, digest, incident_key, person_id, names, standing,
+                                   received_at, inputs, into_id, opened, retracted, excluded, sequence, traceparent)
+        SELECT referral_id, programme, digest, incident_key, person_id, string_to_array(names, ','), standing,
+               received_at, inputs, into_id, opened, retracted, string_to_array(excluded, ','), sequence, traceparent
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
+                      $8::timestamptz[], $9::bytea[], $10::uuid[], $11::boolean[], $12::boolean[], $13::text[],
+                      $14::integer[], $15::text[])
+               AS t (referral_id, programme, digest, incident_key, person_id, names, standing,
+                     received_at, inputs, into_id, opened, retracted, excluded, sequence, traceparent)
+        ON CONFLICT (referral_id) DO UPDATE
+           SET programme = excluded.programme, digest = excluded.digest, person_id = excluded.person_id,
+               names = excluded.names, standing = excluded.standing, into_id = excluded.into_id,
+               opened = excluded.opened, retracted = excluded.retracted, excluded = excluded.excluded,
+               sequence = excluded.sequence
+        """,
+        *_columns(vault, rows),
+    )
+
+
+async def unresolved_ids(connection: Connection, names: Iterable[str]) -> list[UUID]:
+    """The referrals of people whom nobody knew, and who bear any of these names."""
+    rows = await connection.fetch(
+        "SELECT referral_id FROM referral WHERE standing = 'unresolved' AND names && $1::text[]", list(names)
+    )
+    return [row["referral_id"] for row in rows]
+
+
+async def count_settled(connection: Connection, referral_ids: Sequence[UUID]) -> int:
+    """How many of these are no longer unresolved."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM referral WHERE referral_id = ANY ($1::uuid[]) AND standing <> 'unresolved'",
+        referral_ids,
+    )
+    return count
+
+
+async def claim_answer(
+    connection: Connection, vault: Vault, key: UUID
+) -> tuple[UUID, records.AnswerRecord] | None:
+    """
+    What was answered under a key, and the digest of what was asked; None the first time.
+
+    Locks the key, so that the same question asked twice at a time is answered once.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", key.int >> 65)
+    row = await connection.fetchrow("SELECT digest, content FROM answer WHERE answer_key = $1", key)
+    if row is None:
+        return None
+    return row["digest"], records.unlock(vault, records.AnswerRecord, row["content"], f"answer.content/{key}")
+
+
+async def save_answer(
+    connection: Connection, vault: Vault, key: UUID, *, digest: UUID, answer: records.AnswerRecord
+) -> None:
+    """Keep what is answered under a key, and the digest of what was asked."""
+    content = records.lock(vault, answer, f"answer.content/{key}")
+    await connection.execute(
+        "INSERT INTO answer (answer_key, digest, content) VALUES ($1, $2, $3)", key, digest, content
+    )
+
+
+def _columns(vault: Vault, rows: Sequence[Referral]) -> tuple[list[Any], ...]:
+    return (
+        [r.referral_id for r in rows],
+        [r.programme for r in rows],
+        [r.digest for r in rows],
+        [r.incident for r in rows],
+        [r.person for r in rows],
+        [",".join(sorted(r.names)) for r in rows],
+        [r.standing.value for r in rows],
+        [r.received_at for r in rows],
+        [_locked(vault, r) for r in rows],
+        [r.into for r in rows],
+        [r.opened for r in rows],
+        [r.retracted for r in rows],
+        [",".join(sorted(r.excluded)) for r in rows],
+        [r.sequence for r in rows],
+        [r.traceparent for r in rows],
+    )
+
+
+def _locked(vault: Vault, referral: Referral) -> bytes:
+    return records.lock(
+        vault, records.InputsRecord(inputs=referral.inputs), f"referral.inputs/{referral.referral_id}"
+    )
+
+
+def _read(vault: Vault, row: asyncpg.Record) -> Referral:
+    record = records.unlock(vault, records.InputsRecord, row["inputs"], f"referral.inputs/{row['referral_id']}")
+    return Referral(
+        referral_id=row["referral_id"],
+        programme=row["programme"],
+        digest=row["digest"],
+        incident=row["incident_key"],
+        person=row["person_id"],
+        names=frozenset(row["names"]),
+        standing=Standing(row["standing"]),
+        received_at=row["received_at"],
+        inputs=record.inputs,
+        into=row["into_id"],
+        opened=row["opened"],
+        retracted=row["retracted"],
+        excluded=frozenset(row["excluded"]),
+        sequence=row["sequence"],
+        traceparent=row["traceparent"],
+    )

@@ -1,0 +1,1 @@
+"""The roster of supporters, and the only decider of a match."""

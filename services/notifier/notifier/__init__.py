@@ -1,0 +1,1 @@
+"""Outreach: messages, private links, and what was said to have happened."""

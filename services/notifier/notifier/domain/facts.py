@@ -1,0 +1,225 @@
+"""What may happen to a case. All instants are aware."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Message(StrEnum):
+    """The kinds of message; no kind is sent twice about the same thing."""
+
+    SUPPORTER_ASKED = "supporter-asked"
+    SUPPORTER_REMINDED = "supporter-reminded"
+    SUPPORTER_STOPPED = "supporter-stopped"
+    PHYSICIAN_INVITED = "physician-invited"
+    DEADLINE_BREACHED = "deadline-breached"
+    MATCH_UNAVAILABLE = "match-unavailable"
+    PARTICIPANT_UNRESOLVED = "participant-unresolved"
+    DELIVERY_FAILED = "delivery-failed"
+    DELIVERY_UNKNOWN = "delivery-unknown"
+    RELEASE_REQUESTED = "release-requested"
+
+    @property
+    def recipient(self) -> "Recipient":
+        """Who gets it."""
+        if self in (Message.SUPPORTER_ASKED, Message.SUPPORTER_REMINDED, Message.SUPPORTER_STOPPED):
+            return Recipient.SUPPORTER
+        return Recipient.PHYSICIAN if self is Message.PHYSICIAN_INVITED else Recipient.COORDINATOR
+
+    @property
+    def keeps_hours(self) -> bool:
+        """Whether it waits for contact hours: telling a supporter to stop and telling the coordinator do not."""
+        return self.recipient is not Recipient.COORDINATOR and self is not Message.SUPPORTER_STOPPED
+
+
+class Recipient(StrEnum):
+    """To whom a message goes."""
+
+    SUPPORTER = "supporter"
+    PHYSICIAN = "physician"
+    COORDINATOR = "coordinator"
+
+
+class Withdrawal(StrEnum):
+    """Who took a referral back."""
+
+    WITHDRAWN = "withdrawn"
+    RETRACTED = "retracted"
+    NOT_ELIGIBLE = "not-eligible"
+
+
+class Button(StrEnum):
+    """What a supporter may say on the private page."""
+
+    YES = "yes"
+    NO = "no"
+    DECLINE = "decline"
+    SHOW_CONTACT = "show-contact"
+    ATTEMPTED = "contact-attempted"
+    MADE = "contact-made"
+    DOES_NOT_WANT = "does-not-want"
+    CLOSE = "close"
+
+
+class Answer(StrEnum):
+    """What a physician may answer to the programme's own invitation."""
+
+    WANTS_TO_TALK = "wants-to-talk"
+    NOT_NOW = "not-now"
+    DOES_NOT_WANT = "does-not-want"
+    OTHER_SUPPORTER = "other-supporter"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that happened, or became known, at an instant."""
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Created(Fact):
+    """The referral exists; `invites`: its programme makes the first contact."""
+
+    invites: bool = False
+
+
+@dataclass(frozen=True)
+class BecameReadable(Fact):
+    """The physician's contact could be opened, in the referral or in an amendment of it."""
+
+
+@dataclass(frozen=True)
+class Withdrawn(Fact):
+    """The referral was taken back."""
+
+    kind: Withdrawal
+
+
+@dataclass(frozen=True)
+class Unresolved(Fact):
+    """A named person is not in the directory; `event` names the event."""
+
+    event: str
+
+
+@dataclass(frozen=True)
+class JoinCameLate(Fact):
+    """This referral was to join a case that is closed."""
+
+
+@dataclass(frozen=True)
+class Forgotten(Fact):
+    """Everything about the referral is to be deleted."""
+
+
+@dataclass(frozen=True)
+class AboutAttempt(Fact):
+    """A fact about one attempt."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Proposed(AboutAttempt):
+    """Matcher proposes a supporter."""
+
+
+@dataclass(frozen=True)
+class Confirmed(AboutAttempt):
+    """Matcher confirms the supporter who said yes."""
+
+
+@dataclass(frozen=True)
+class Released(AboutAttempt):
+    """Matcher has ended the match."""
+
+
+@dataclass(frozen=True)
+class ReleaseRequested(AboutAttempt):
+    """Matcher or a coordinator asks that the match should end."""
+
+    event: str
+
+
+@dataclass(frozen=True)
+class Unavailable(Fact):
+    """Nobody can be proposed now; `event` names the event."""
+
+    event: str
+
+
+@dataclass(frozen=True)
+class Breached(Fact):
+    """A promised time has passed; `event` names the event."""
+
+    event: str
+
+
+@dataclass(frozen=True)
+class Pressed(AboutAttempt):
+    """A supporter pressed a button."""
+
+    button: Button
+
+
+@dataclass(frozen=True)
+class Answered(Fact):
+    """The physician answered the invitation."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class OtherRequested(Fact):
+    """The physician asks for another supporter."""
+
+
+@dataclass(frozen=True)
+class ClosedByCoordinator(Fact):
+    """A coordinator closes the case."""
+
+
+@dataclass(frozen=True)
+class WindowPassed(AboutAttempt):
+    """The time to look at the confirmed match is over."""
+
+
+@dataclass(frozen=True)
+class Quiet(Fact):
+    """Nothing was heard for the programme's time of silence."""
+
+
+@dataclass(frozen=True)
+class Overdue(Fact):
+    """A match was proposed long ago for a referral that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Claimed(Fact):
+    """A message is about to be handed over; it may arrive from now on."""
+
+    message: Message
+
+
+@dataclass(frozen=True)
+class Handed(Fact):
+    """A mail server took the message. `attempt` where it is about one."""
+
+    message: Message
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
+class Undelivered(Fact):
+    """The message was refused for good, or nobody knows (`unknown`). `send` names the send."""
+
+    message: Message
+    send: str
+    unknown: bool = False
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
+class Unreachable(AboutAttempt):
+    """A coordinator decides that this supporter cannot be asked."""

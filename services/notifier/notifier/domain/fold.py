@@ -1,0 +1,245 @@
+"""
+The case as a fold: `fold(case, fact)` gives the case that knows the fact, and what is to be done about it.
+
+Facts from topics only add knowledge. What people and time do is taken once: a fact that no longer applies
+changes nothing, so that a double click, the back button or a repeat does no harm. A decision to plan a
+message may be repeated; storing plans under a unique key makes it one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from notifier.domain import people
+from notifier.domain.decisions import Decision, Decisions, Log, Open, Plan, Resolve
+from notifier.domain.ending import closed, declined
+from notifier.domain.facts import (
+    Answered,
+    BecameReadable,
+    Breached,
+    Claimed,
+    ClosedByCoordinator,
+    Confirmed,
+    Created,
+    Fact,
+    Forgotten,
+    Handed,
+    JoinCameLate,
+    Message,
+    OtherRequested,
+    Overdue,
+    Pressed,
+    Proposed,
+    Quiet,
+    Recipient,
+    Released,
+    ReleaseRequested,
+    Unavailable,
+    Undelivered,
+    Unreachable,
+    Unresolved,
+    WindowPassed,
+    Withdrawal,
+    Withdrawn,
+)
+from notifier.domain.state import Case, Page, Phase
+
+Outcome = tuple[Case, Decisions]
+
+TOLD_STEPS: Mapping[Message, str] = {
+    Message.SUPPORTER_ASKED: "supporter-notified",
+    Message.SUPPORTER_REMINDED: "reminder-sent",
+    Message.PHYSICIAN_INVITED: "physician-invited",
+}
+"""The step that is logged when a message was handed over; a coordinator's is `coordinator-told`."""
+
+
+def fold(case: Case, fact: Fact) -> Outcome:
+    """The case after a fact, and what is to be done. Nothing is done about a forgotten case."""
+    if case.forgotten_at:
+        return case, ()
+    return RULES[type(fact)](case, fact)
+
+
+def created(case: Case, fact: Created) -> Outcome:
+    """The referral exists; what waited for it can go."""
+    known = replace(case, created_at=case.created_at or fact.at, invites=fact.invites)
+    return known, _due_messages(known)
+
+
+def became_readable(case: Case, fact: BecameReadable) -> Outcome:
+    """The physician's contact is there; what waited for it can go."""
+    known = replace(case, readable=True)
+    return known, (*_due_messages(known), Resolve("no-referral"))
+
+
+def withdrawn(case: Case, fact: Withdrawn) -> Outcome:
+    """Close at once; but once the physician was reached out to, a source's retraction leaves the offer standing."""
+    if case.closed_at:
+        return case, ()
+    if fact.kind is Withdrawal.RETRACTED and case.physician_reached_out_to:
+        if case.stands_at:
+            return case, ()
+        return replace(case, stands_at=fact.at), (Log("retraction-declined", case.phase),)
+    return closed(case, fact.at)
+
+
+def join_came_late(case: Case, fact: JoinCameLate) -> Outcome:
+    """The case this was to join is closed: intake is told to open one for it, once."""
+    if case.refused_at or case.closed_at:
+        return case, ()
+    return replace(case, refused_at=fact.at), (Log("join-refused", Phase.OPEN),)
+
+
+def forgotten(case: Case, fact: Forgotten) -> Outcome:
+    """End what is open; what stays is a tombstone."""
+    done: Case = case
+    decisions: Decisions = ()
+    if not case.closed_at and (case.created_at or case.attempts):
+        done, decisions = closed(case, fact.at)
+    return replace(done, forgotten_at=fact.at, closed_at=done.closed_at or fact.at), decisions
+
+
+def proposed(case: Case, fact: Proposed) -> Outcome:
+    """A supporter is to be asked, as soon as the referral can be read."""
+    attempt = case.attempt(fact.attempt)
+    known = case.having(replace(attempt, proposed_at=attempt.proposed_at or fact.at))
+    return known, _due_messages(known)
+
+
+def confirmed(case: Case, fact: Confirmed) -> Outcome:
+    """The name, and then the contact, may be shown to the supporter who said yes."""
+    attempt = case.attempt(fact.attempt)
+    return case.having(replace(attempt, confirmed_at=attempt.confirmed_at or fact.at)), ()
+
+
+def released(case: Case, fact: Released) -> Outcome:
+    """The page is void, unless its supporter holds the contact: only notifier ends that."""
+    attempt = case.attempt(fact.attempt)
+    return case.having(replace(attempt, released_at=attempt.released_at or fact.at)), ()
+
+
+def release_requested(case: Case, fact: ReleaseRequested) -> Outcome:
+    """Revoke the link, or tell the coordinator where the supporter holds the contact."""
+    if case.page(fact.attempt) is not Page.CONTACT:
+        return declined(case, fact.attempt, fact.at, why="released")
+    return case, (
+        Open("release-requested", subject=fact.event, urgent=True),
+        Plan(Message.RELEASE_REQUESTED, fact.event, fact.attempt),
+    )
+
+
+def window_passed(case: Case, fact: WindowPassed) -> Outcome:
+    """A supporter who never looked at the confirmed match has declined it."""
+    if case.page(fact.attempt) is not Page.NAME:
+        return case, ()
+    return declined(case, fact.attempt, fact.at, why="silent")
+
+
+def quiet(case: Case, fact: Quiet) -> Outcome:
+    """Remind the supporter who holds the contact once; after that, and of a silent physician, tell the worklist."""
+    if case.quiet_since is None:
+        return case, ()
+    for number in case.holders:
+        holder = case.attempt(number)
+        if holder.reminded_at is None:
+            plan = Plan(Message.SUPPORTER_REMINDED, _about(number), number)
+            return case.having(replace(holder, reminded_at=fact.at)), (plan,)
+        return case.having(replace(holder, silent_at=fact.at)), (Open("silent"),)
+    return replace(case, silent_at=fact.at), (Open("silent"),)
+
+
+def overdue(case: Case, fact: Overdue) -> Outcome:
+    """A match stands proposed and its referral cannot be read: somebody must look."""
+    if case.readable or case.closed_at or case.unread_at:
+        return case, ()
+    return replace(case, unread_at=fact.at), (Open("no-referral"),)
+
+
+def claimed(case: Case, fact: Claimed) -> Outcome:
+    """From its claim on an invitation may have reached the physician."""
+    if fact.message is not Message.PHYSICIAN_INVITED:
+        return case, ()
+    return replace(case, invited_at=case.invited_at or fact.at), ()
+
+
+def handed(case: Case, fact: Handed) -> Outcome:
+    """A mail server took a message; the supporter's answer window starts with the question."""
+    if fact.message.recipient is Recipient.COORDINATOR:
+        return case, (Log("coordinator-told", case.phase, codes=(("about", fact.message),)),)
+    if fact.message is Message.SUPPORTER_ASKED and fact.attempt:
+        attempt = case.attempt(fact.attempt)
+        if attempt.notified_at:
+            return case, ()
+        case = case.having(replace(attempt, notified_at=fact.at))
+    step = TOLD_STEPS.get(fact.message)
+    return case, (Log(step, case.phase, fact.attempt),) if step else ()
+
+
+def undelivered(case: Case, fact: Undelivered) -> Outcome:
+    """A coordinator decides; nothing is sent again by itself, and no message tells of a coordinator's own."""
+    kind = Message.DELIVERY_UNKNOWN if fact.unknown else Message.DELIVERY_FAILED
+    decisions: list[Decision] = [
+        Log(kind, Phase.EXCEPTION, fact.attempt, codes=(("message", fact.message),)),
+        Open(kind, subject=fact.send, reason=fact.message, urgent=True),
+    ]
+    if fact.message.recipient is not Recipient.COORDINATOR:
+        decisions.append(Plan(kind, fact.send, fact.attempt))
+    return case, tuple(decisions)
+
+
+def _tell(message: Message) -> Callable[[Case, Any], Outcome]:
+    """A rule that plans one message to the coordinator about an event."""
+    return lambda case, fact: (case, (Plan(message, fact.event),))
+
+
+def unavailable(case: Case, fact: Unavailable) -> Outcome:
+    """Nobody can be asked now; that matters while the case is open."""
+    return case, () if case.closed_at else (Plan(Message.MATCH_UNAVAILABLE, fact.event),)
+
+
+def _due_messages(case: Case) -> Decisions:
+    if not (case.created_at and case.readable) or case.closed_at:
+        return ()
+    asked = [attempt.number for attempt in case.attempts if case.page(attempt.number) is Page.ASKED]
+    invitation = (Plan(Message.PHYSICIAN_INVITED, "referral"),) if case.invites and not case.invited_at else ()
+    return (*invitation, *(Plan(Message.SUPPORTER_ASKED, _about(number), number) for number in asked))
+
+
+def _about(number: int) -> str:
+    return f"attempt-{number}"
+
+
+def _unreachable(case: Case, fact: Unreachable) -> Outcome:
+    return declined(case, fact.attempt, fact.at, why="unreachable")
+
+
+def _closed_by_coordinator(case: Case, fact: ClosedByCoordinator) -> Outcome:
+    return closed(case, fact.at)
+
+
+RULES: Mapping[type[Fact], Callable[[Case, Any], Outcome]] = {
+    Created: created,
+    BecameReadable: became_readable,
+    Withdrawn: withdrawn,
+    Unresolved: _tell(Message.PARTICIPANT_UNRESOLVED),
+    JoinCameLate: join_came_late,
+    Forgotten: forgotten,
+    Proposed: proposed,
+    Confirmed: confirmed,
+    Released: released,
+    ReleaseRequested: release_requested,
+    Unavailable: unavailable,
+    Breached: _tell(Message.DEADLINE_BREACHED),
+    Pressed: people.pressed,
+    Answered: people.answered,
+    OtherRequested: people.other_requested,
+    ClosedByCoordinator: _closed_by_coordinator,
+    WindowPassed: window_passed,
+    Quiet: quiet,
+    Overdue: overdue,
+    Claimed: claimed,
+    Handed: handed,
+    Undelivered: undelivered,
+    Unreachable: _unreachable,
+}

@@ -1,0 +1,56 @@
+"""Composition root of notifier: the only reader of its settings."""
+
+from pathlib import Path
+
+from chassis import Round, Service, load, run
+
+from notifier import api, handlers, pages
+from notifier.sends import sending, watching
+from notifier.sends.letters import Sender
+from notifier.sends.smtp import MailServer
+from notifier.settings import Settings
+
+AT_THE_SAME_TIME = 4
+"""Messages on their way at once: a slow mail server holds up one, not the others."""
+
+
+def service(settings: Settings) -> Service:
+    """Notifier, put together."""
+    return Service(
+        name="notifier",
+        settings=settings,
+        consumer=handlers.consumer,
+        migrations=Path(__file__).parent / "migrations",
+        routers=[pages.router, api.router],
+        rounds=[
+            Round("watching", watching.run),
+            *[Round(f"sending-{number}", sending.run) for number in range(1, AT_THE_SAME_TIME + 1)],
+        ],
+        resources=[
+            Sender(settings.smtp_from, str(settings.public_url).rstrip("/")),
+            _mail_server(settings),
+        ],
+        actions=api.ACTIONS,
+        body_limit=16 * 1024,
+    )
+
+
+def _mail_server(settings: Settings) -> MailServer:
+    return MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        starttls=settings.smtp_starttls,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        timeout=settings.smtp_timeout,
+        tries=settings.smtp_tries,
+    )
+
+
+def main() -> None:
+    """Run notifier until it is told to stop."""
+    run(service(load(Settings)))
+
+
+if __name__ == "__main__":
+    main()

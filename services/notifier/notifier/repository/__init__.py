@@ -1,0 +1,1 @@
+"""Every SQL statement of notifier, whole and visible; no commit."""

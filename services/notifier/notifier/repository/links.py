@@ -1,0 +1,51 @@
+"""Private links: only the hash of a token is stored."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from chassis.database import Connection
+
+
+@dataclass(frozen=True)
+class Link:
+    """Whom a link belongs to: a supporter's attempt of a case, or the physician."""
+
+    referral_id: UUID
+    audience: str
+    attempt: int | None
+
+
+async def replace(connection: Connection, token_hash: bytes, send_id: UUID, link: Link, life: timedelta) -> None:
+    """Give a message its link; one of an earlier try of the same message, which was refused, becomes void."""
+    await connection.execute("DELETE FROM link WHERE send_id = $1", send_id)
+    await connection.execute(
+        """
+        INSERT INTO link (token_hash, send_id, referral_id, audience, attempt, expires_at)
+        VALUES ($1, $2, $3, $4, $5, statement_timestamp() + $6::interval)
+        """,
+        token_hash,
+        send_id,
+        link.referral_id,
+        link.audience,
+        link.attempt,
+        life,
+    )
+
+
+async def find(connection: Connection, token_hash: bytes, audience: str) -> Link | None:
+    """The link of a token, or None where there is none, it has expired, or it is somebody else's page."""
+    row = await connection.fetchrow(
+        """
+        SELECT referral_id, audience, attempt
+          FROM link WHERE token_hash = $1 AND audience = $2 AND expires_at > statement_timestamp()
+        """,
+        token_hash,
+        audience,
+    )
+    return Link(**row) if row else None
+
+
+async def delete_expired(connection: Connection) -> None:
+    """Delete links that no longer open anything."""
+    await connection.execute("DELETE FROM link WHERE expires_at < statement_timestamp()")

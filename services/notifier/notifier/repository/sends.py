@@ -1,0 +1,222 @@
+"""Messages: planned under a unique key, claimed by one process, ended once."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from chassis.database import Connection
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A message to be sent at `due_at` or later, before `window_ends` where it keeps contact hours."""
+
+    referral_id: UUID
+    message: str
+    about: str
+    attempt: int | None
+    message_id: str
+    due_at: datetime
+    window_ends: datetime | None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A message that this process, and no other, is sending."""
+
+    send_id: UUID
+    referral_id: UUID
+    message: str
+    attempt: int | None
+    message_id: str
+    tries: int
+
+
+@dataclass(frozen=True)
+class Late:
+    """A message that missed its contact hours."""
+
+    send_id: UUID
+    referral_id: UUID
+    message: str
+    attempt: int | None
+
+
+async def plan(connection: Connection, planned: Iterable[Planned]) -> None:
+    """Plan messages; one that was planned before, under the same key, is left as it is."""
+    await connection.executemany(
+        """
+        INSERT INTO send (referral_id, message, about, attempt, message_id, due_at, window_ends)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (referral_id, message, about) DO NOTHING
+        """,
+        [(p.referral_id, p.message, p.about, p.attempt, p.message_id, p.due_at, p.window_ends) for p in planned],
+    )
+
+
+async def drop_unwanted(connection: Connection, referral_ids: Sequence[UUID]) -> None:
+    """Give up the messages of these locked cases that are no longer wanted and were not claimed."""
+    await connection.execute(
+        """
+        UPDATE send SET state = 'dropped', ended_at = statement_timestamp()
+         WHERE referral_id = ANY($1::uuid[]) AND state IN ('planned', 'refused')
+           AND send_id NOT IN (SELECT send_id FROM wanted_send WHERE referral_id = ANY($1::uuid[]))
+        """,
+        referral_ids,
+    )
+
+
+async def claim(connection: Connection) -> Claimed | None:
+    """
+    Take the most overdue message that is still wanted, and lock its case, so that neither changes till commit.
+
+    What another process holds is skipped. Not asked: a supporter while another of the case has yet to be
+    told to stop. Whoever claims commits before connecting.
+    """
+    row = await connection.fetchrow(
+        """
+        UPDATE send SET state = 'sending', claimed_at = statement_timestamp(), tries = tries + 1
+         WHERE send_id = (
+               SELECT s.send_id
+                 FROM send s
+                 JOIN outreach_case c USING (referral_id)
+                WHERE s.state IN ('planned', 'refused')
+                  AND s.due_at <= statement_timestamp()
+                  AND (s.window_ends IS NULL OR s.window_ends > statement_timestamp())
+                  AND s.send_id IN (SELECT send_id FROM wanted_send)
+                  AND NOT EXISTS (SELECT FROM outreach_pause p WHERE p.programme = c.programme)
+                  AND NOT (s.message = 'supporter-asked' AND EXISTS (
+                           SELECT FROM send o WHERE o.referral_id = s.referral_id
+                              AND o.message = 'supporter-stopped' AND o.state IN ('planned', 'refused', 'sending')))
+                ORDER BY s.due_at
+                LIMIT 1
+                  FOR UPDATE OF s, c SKIP LOCKED)
+        RETURNING send_id, referral_id, message, attempt, message_id, tries
+        """
+    )
+    return Claimed(**row) if row else None
+
+
+async def finish(connection: Connection, send_id: UUID, state: str, code: str) -> bool:
+    """End a message that is being sent; False where somebody ended it already."""
+    row = await connection.fetchrow(
+        """
+        UPDATE send SET state = $2, code = $3, ended_at = statement_timestamp()
+         WHERE send_id = $1 AND state = 'sending' RETURNING send_id
+        """,
+        send_id,
+        state,
+        code,
+    )
+    return row is not None
+
+
+async def refuse(
+    connection: Connection, send_id: UUID, code: str, due_at: datetime, window_ends: datetime | None
+) -> bool:
+    """Put a refused message back, to be tried at `due_at`; False where it is no longer being sent."""
+    row = await connection.fetchrow(
+        """
+        UPDATE send SET state = 'refused', code = $2, due_at = $3, window_ends = $4
+         WHERE send_id = $1 AND state = 'sending' RETURNING send_id
+        """,
+        send_id,
+        code,
+        due_at,
+        window_ends,
+    )
+    return row is not None
+
+
+async def abandoned(connection: Connection, after: timedelta, limit: int) -> list[Claimed]:
+    """Messages that were claimed longer ago than any try may last: whoever claimed them is gone."""
+    rows = await connection.fetch(
+        """
+        SELECT send_id, referral_id, message, attempt, message_id, tries
+          FROM send
+         WHERE state = 'sending' AND claimed_at < statement_timestamp() - $1::interval
+         ORDER BY claimed_at LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [Claimed(**row) for row in rows]
+
+
+async def late(connection: Connection, limit: int) -> list[Late]:
+    """Lock messages whose contact hours ended before they were claimed."""
+    rows = await connection.fetch(
+        """
+        SELECT send_id, referral_id, message, attempt
+          FROM send
+         WHERE state IN ('planned', 'refused') AND window_ends <= statement_timestamp()
+         ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,
+        limit,
+    )
+    return [Late(**row) for row in rows]
+
+
+async def postpone(connection: Connection, send_id: UUID, due_at: datetime, window_ends: datetime | None) -> None:
+    """Set when a message that was not claimed is due."""
+    await connection.execute(
+        "UPDATE send SET due_at = $2, window_ends = $3 WHERE send_id = $1 AND state IN ('planned', 'refused')",
+        send_id,
+        due_at,
+        window_ends,
+    )
+
+
+async def next_due(connection: Connection) -> float | None:
+    """Seconds until a message that may be sent is due, negative where one waits for another; None without any."""
+    seconds: float | None = await connection.fetchval(
+        """
+        SELECT extract(epoch FROM min(w.due_at) - statement_timestamp())::float
+          FROM wanted_send w
+         WHERE NOT EXISTS (SELECT FROM outreach_pause p WHERE p.programme = w.programme)
+        """
+    )
+    return seconds
+
+
+async def next_abandoned(connection: Connection, after: timedelta) -> float | None:
+    """Seconds until a message that is being sent counts as abandoned; None where none is."""
+    seconds: float | None = await connection.fetchval(
+        """
+        SELECT extract(epoch FROM min(claimed_at) + $1::interval - statement_timestamp())::float
+          FROM send WHERE state = 'sending'
+        """,
+        after,
+    )
+    return seconds
+
+
+async def overrule(connection: Connection, send_id: UUID, state: str) -> Claimed | None:
+    """A coordinator says how an unknown or failed message ended; None where it is neither."""
+    row = await connection.fetchrow(
+        """
+        UPDATE send SET state = $2, code = 'overruled' WHERE send_id = $1 AND state IN ('unknown', 'failed')
+        RETURNING send_id, referral_id, message, attempt, message_id, tries
+        """,
+        send_id,
+        state,
+    )
+    return Claimed(**row) if row else None
+
+
+async def pause(connection: Connection, programme: str) -> None:
+    """Send nothing more for a programme; no error where it is paused."""
+    await connection.execute("INSERT INTO outreach_pause (programme) VALUES ($1) ON CONFLICT DO NOTHING", programme)
+
+
+async def resume(connection: Connection, programme: str) -> None:
+    """Send again for a programme; no error where it is not paused."""
+    await connection.execute("DELETE FROM outreach_pause WHERE programme = $1", programme)
+
+
+async def summary(connection: Connection) -> tuple[dict[str, datetime], dict[str, int]]:
+    """The paused programmes since when, and the number of messages by state."""
+    paused = await connection.fetch("SELECT programme, since FROM outreach_pause ORDER BY programme")
+    counts = await connection.fetch("SELECT state, count(*) AS sends FROM send GROUP BY state ORDER BY state")
+    return {row["programme"]: row["since"] for row in paused}, {row["state"]: row["sends"] for row in counts}

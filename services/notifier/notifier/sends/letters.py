@@ -1,0 +1,76 @@
+"""What messages say. Neutral outside, routine inside: no name of a physician, nothing clinical, no reason."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from peerline.programme import Programme
+
+from notifier.domain.facts import Message, Recipient
+
+TEMPLATES = Environment(
+    loader=PackageLoader("notifier"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The address that mail comes from, and under which address the private pages are."""
+
+    address: str
+    public_url: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that can be handed over: the envelope's recipient and the content."""
+
+    recipient: str
+    content: bytes
+
+
+def write(
+    message: Message,
+    programme: Programme,
+    sender: Sender,
+    *,
+    to: str,
+    link: str,
+    reference: str,
+    message_id: str,
+    at: datetime,
+) -> Letter:
+    """
+    The message for one recipient; `link` is empty where it has none. Raises ValueError for an impossible address.
+
+    `message_id` is the part of the Message-ID before the @. A coordinator's message carries `reference`, the referral's id, and names nobody.
+    """
+    if not to.isprintable() or to.count("@") != 1 or " " in to:
+        raise ValueError("address")
+    text = TEMPLATES.get_template(_template(message)).render(
+        message=message, programme=programme, link=link, reference=reference
+    )
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(programme.texts.sender, addr_spec=sender.address)
+    mail["To"] = to
+    mail["Reply-To"] = Address(programme.coordinator.name, addr_spec=programme.coordinator.email)
+    mail["Subject"] = programme.texts.subject
+    mail["Date"] = at
+    mail["Message-ID"] = f"<{message_id}@{sender.address.partition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content("\n\n".join(paragraphs) + "\n", cte="quoted-printable")
+    html = TEMPLATES.get_template("mail.html").render(paragraphs=paragraphs, link=link)
+    mail.add_alternative(html, subtype="html", cte="quoted-printable")
+    return Letter(to, mail.as_bytes())
+
+
+def _template(message: Message) -> str:
+    return "mail_coordinator.txt" if message.recipient is Recipient.COORDINATOR else f"mail_{message}.txt"

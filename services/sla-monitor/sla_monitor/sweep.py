@@ -1,0 +1,59 @@
+"""What time decides: deadlines that approach and deadlines that pass."""
+
+from datetime import datetime, timedelta
+
+from chassis import Transactions, UnitOfWork
+from chassis.log import logger
+
+from sla_monitor import repository
+from sla_monitor.domain.decisions import fire
+from sla_monitor.domain.facts import Case
+from sla_monitor.publication import publish
+
+BATCH = 500
+"""Cases decided in one transaction: a few tens of milliseconds."""
+
+AGAIN = timedelta(milliseconds=50)
+"""The shortest wait: something is due, but another replica holds it or the inputs are behind."""
+
+ASIDE = timedelta(minutes=10)
+"""How long a case that cannot be decided stands aside."""
+
+log = logger("sla-monitor")
+
+
+async def run(transactions: Transactions) -> timedelta | None:
+    """
+    Decide all that is due, and give the time until the next is, None where nothing is running.
+
+    Deciding, publishing and moving on are one transaction, so that no lease is needed: what a replica
+    that dies had claimed is free again. Only the database's time counts.
+    """
+    while True:
+        async with transactions.begin() as work:
+            claimed = await _decide_due(work)
+            if claimed < BATCH:
+                wait = await repository.until_next(work.connection)
+                return None if wait is None else max(wait, AGAIN)
+
+
+async def _decide_due(work: UnitOfWork) -> int:
+    """Decide a batch; gives the number of cases that were claimed for it."""
+    until = await repository.horizon(work.connection, work.now)
+    cases = await repository.claim_due(work.connection, until, BATCH)
+    decided = []
+    for case in cases:
+        try:
+            decided.append(_decide(case, until, work))
+        except Exception as error:  # noqa: BLE001  one case that cannot be decided must not hold up the others
+            log.error("case_set_aside", referral_id=str(case.referral_id), error=type(error).__name__)
+            await repository.put_off(work.connection, case.referral_id, until, ASIDE)
+            await work.open_item("stuck", subject=str(case.referral_id), referral_id=case.referral_id, urgent=True)
+    if decided:
+        await repository.save(work.connection, decided)
+    return len(cases)
+
+
+def _decide(case: Case, until: datetime, work: UnitOfWork) -> Case:
+    case, decisions = fire(case, until)
+    return publish(case, decisions, work)

@@ -1,0 +1,147 @@
+"""The monitor as a running service, with Kafka, PostgreSQL and HTTP."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+import sla_monitor
+import yaml
+from chassis import Round, Service
+from peerline.events import (
+    DeadlineApproaching,
+    DeadlineBreached,
+    DeadlineEvent,
+    DeadlineMet,
+    DeadlineSet,
+    Event,
+    MatchConfirmed,
+    ReferralCreated,
+    Topic,
+)
+from peerline.programme import read_programmes
+from sla_monitor import api, handlers, sweep
+from sla_monitor.settings import Settings
+
+from tests.support.workplace import PROGRAMMES, Running, Workplace
+
+WAIT, WARN_BEFORE = timedelta(seconds=3), timedelta(seconds=1)
+
+
+@pytest.fixture
+def programmes(tmp_path: Path) -> Path:
+    """A folder with SHCP alone, whose match clock is due in seconds and has no other."""
+    programme = yaml.safe_load((PROGRAMMES / "shcp.yaml").read_text())
+    due = {"rule": "elapsed", "weekday": "PT3S", "weekend": "PT3S"}
+    programme["clocks"] = [{"kind": "match", "firmness": "promised", "due": due, "warn_before": "PT1S"}]
+    (tmp_path / "shcp.yaml").write_text(yaml.safe_dump(programme))
+    return tmp_path
+
+
+@pytest.fixture
+async def service(workplace: Workplace, programmes: Path) -> AsyncIterator[Running]:
+    described = Service(
+        name="sla-monitor",
+        settings=workplace.settings(Settings, "sla-monitor", programmes=programmes),
+        consumer=handlers.consumer,
+        routers=[api.router],
+        rounds=[Round("sweep", sweep.run)],
+        migrations=Path(sla_monitor.__file__).parent / "migrations",
+    )
+    async with workplace.running(described) as running:
+        yield running
+
+
+def a_referral(programmes: Path, received_at: datetime) -> ReferralCreated:
+    return ReferralCreated(
+        event_id=uuid4(),
+        referral_id=uuid4(),
+        programme=read_programmes(programmes)["shcp"].ref,
+        sequence=1,
+        occurred_at=received_at,
+        received_at=received_at,
+    )
+
+
+def a_match(referral: ReferralCreated, confirmed_at: datetime) -> MatchConfirmed:
+    return MatchConfirmed(
+        event_id=uuid4(),
+        referral_id=referral.referral_id,
+        programme=referral.programme,
+        sequence=1,
+        occurred_at=confirmed_at,
+        match_id=uuid4(),
+        attempt=1,
+    )
+
+
+def about(events: list[Event], referral_id: UUID) -> list[DeadlineEvent]:
+    return [event for event in events if isinstance(event, DeadlineEvent) and event.referral_id == referral_id]
+
+
+async def test_deadlines_are_set_approach_are_breached_and_corrected_on_kafka(
+    workplace: Workplace, service: Running, programmes: Path
+) -> None:
+    kept, missed = (a_referral(programmes, datetime.now(UTC)) for _ in range(2))
+    await workplace.publish(kept, missed, a_match(kept, datetime.now(UTC)))
+
+    await workplace.wait_for(Topic.DEADLINES, lambda found: len(about(found, missed.referral_id)) == 3)
+    await workplace.publish(a_match(missed, missed.received_at + WAIT))
+    events = await workplace.wait_for(Topic.DEADLINES, lambda found: len(about(found, missed.referral_id)) == 4)
+
+    assert [type(event) for event in about(events, kept.referral_id)] == [DeadlineSet, DeadlineMet]
+    told = about(events, missed.referral_id)
+    assert [type(event) for event in told] == [DeadlineSet, DeadlineApproaching, DeadlineBreached, DeadlineMet]
+    assert [event.sequence for event in told] == [1, 2, 3, 4]
+    assert {event.due_at for event in told} == {missed.received_at + WAIT}
+    assert isinstance(told[3], DeadlineMet)
+    assert told[3].corrects == told[2].event_id
+
+
+async def test_a_deadline_is_decided_soon_after_its_time_and_never_before(
+    workplace: Workplace, service: Running, programmes: Path
+) -> None:
+    referral = a_referral(programmes, datetime.now(UTC))
+    await workplace.publish(referral)
+
+    await workplace.wait_for(Topic.DEADLINES, lambda found: len(about(found, referral.referral_id)) == 3)
+
+    _, warned, breached = [
+        datetime.fromisoformat(dict(record.headers)["ce_time"].decode())
+        for record in await workplace.records(Topic.DEADLINES)
+    ]
+    due = referral.received_at + WAIT
+    assert due - WARN_BEFORE <= warned < due
+    assert due <= breached < due + timedelta(seconds=2)
+
+
+async def test_the_clocks_of_a_case_are_shown_with_a_sentence_that_explains_the_due_time(
+    workplace: Workplace, service: Running, programmes: Path
+) -> None:
+    referral = a_referral(programmes, datetime.now(UTC))
+    await workplace.publish(referral, a_match(referral, referral.received_at))
+    await workplace.wait_for(Topic.DEADLINES, lambda found: len(found) == 2)
+
+    answer = await service.client.get(f"/v1/cases/{referral.referral_id}/clocks")
+
+    (clock,) = answer.json()["clocks"]
+    assert (clock["clock"], clock["state"], clock["firmness"]) == ("match", "met", "promised")
+    assert datetime.fromisoformat(clock["due_at"]) == referral.received_at + WAIT
+    assert "(America/New_York)" in clock["explanation"]
+    assert "due 3 s of elapsed time later" in clock["explanation"]
+    assert clock["explanation"].count(".") == 1
+
+
+async def test_the_clocks_of_a_case_are_shown_to_operators_and_coordinators_only(
+    workplace: Workplace, service: Running
+) -> None:
+    path = f"/v1/cases/{uuid4()}/clocks"
+    tokens = [workplace.tokens["operator"], workplace.tokens["coordinator"], "somebody else's"]
+
+    codes = [
+        (await service.client.get(path, headers={"authorization": f"Bearer {token}"})).json()["code"]
+        for token in tokens
+    ]
+
+    assert codes == ["unknown-case", "unknown-case", "no-valid-token"]

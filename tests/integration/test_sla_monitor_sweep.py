@@ -1,0 +1,163 @@
+"""What time decides, on a real database: once, never early, by as many replicas as there are."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from peerline.events import Event, MatchConfirmed, OutreachLogged, ReferralCreated
+from sla_monitor import handlers, repository, sweep
+
+from tests.integration.test_sla_monitor import DAY, NOW, Monitor, confirmed, created, logged, monitor_of, promising
+from tests.support.workplace import Workplace
+
+
+@pytest.fixture
+async def monitor(workplace: Workplace) -> AsyncIterator[Monitor]:
+    async with monitor_of(workplace, promising(DAY, warn_before=timedelta(hours=4))) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def impatient(workplace: Workplace) -> AsyncIterator[Monitor]:
+    """A monitor of a programme whose clocks are due the moment they start."""
+    async with monitor_of(workplace, promising(timedelta(0))) as opened:
+        yield opened
+
+
+async def test_a_warning_comes_before_the_due_time_and_the_breach_at_it_and_nothing_early(workplace: Workplace) -> None:
+    wait, warn_before = timedelta(seconds=1.2), timedelta(seconds=0.6)
+    async with monitor_of(workplace, promising(wait, warn_before)) as monitor:
+        received = datetime.now(UTC)
+        await monitor.deliver(created(uuid4(), received))
+
+        await monitor.sweep_until_idle()
+
+        events = [event for event in await monitor.published() if event["clock"] == "match"]
+    assert [event["type"] for event in events] == ["deadline-set", "deadline-approaching", "deadline-breached"]
+    assert events[1]["recorded_at"] >= received + wait - warn_before
+    assert events[2]["recorded_at"] >= datetime.fromisoformat(events[2]["occurred_at"]) >= received + wait
+    assert events[2]["recorded_at"] < received + wait + timedelta(seconds=5)
+
+
+async def test_the_sweep_says_how_long_until_the_next_due_time(monitor: Monitor) -> None:
+    assert await monitor.sweep() is None
+
+    await monitor.deliver(created(uuid4(), datetime.now(UTC)))
+
+    wait = await monitor.sweep()
+    assert wait is not None
+    assert timedelta(hours=19) < wait < timedelta(hours=20, minutes=1)
+
+
+async def test_several_replicas_breach_every_deadline_once_with_one_sequence_for_a_referral(
+    impatient: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "BATCH", 20)
+    referrals = [created(uuid4(), NOW, entered_at=NOW - DAY) for _ in range(300)]
+    await impatient.deliver(*referrals)
+
+    await asyncio.gather(*(impatient.sweep_until_idle() for _ in range(4)))
+
+    breaches = [event for event in await impatient.published() if event["type"] == "deadline-breached"]
+    assert Counter(Counter(event["deadline_id"] for event in breaches).values()) == {1: 600}
+    sequences = [(event["referral_id"], event["sequence"]) for event in breaches]
+    assert sorted(sequences) == sorted((str(r.referral_id), number) for r in referrals for number in (3, 4))
+
+
+async def test_a_sweep_that_dies_before_its_commit_leaves_everything_due(
+    impatient: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await impatient.deliver(created(uuid4(), NOW, entered_at=NOW - DAY))
+
+    async def die(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(repository, "save", die)
+        with pytest.raises(ConnectionError):
+            await impatient.sweep()
+    assert "deadline-breached" not in await impatient.types("match")
+
+    await impatient.sweep_until_idle()
+    assert await impatient.types("match") == ["deadline-set", "deadline-breached"]
+
+
+async def test_a_case_that_cannot_be_decided_is_set_aside_and_the_others_go_on(impatient: Monitor) -> None:
+    broken, sound = uuid4(), uuid4()
+    await impatient.deliver(created(broken, NOW, entered_at=NOW - DAY), created(sound, NOW, entered_at=NOW - DAY))
+    await impatient.transactions.pool.execute("UPDATE clock SET firmness = 'iron' WHERE referral_id = $1", broken)
+
+    wait = await impatient.sweep()
+
+    breached = {e["referral_id"] for e in await impatient.published() if e["type"] == "deadline-breached"}
+    assert breached == {str(sound)}
+    assert await impatient.items() == [("stuck", str(broken))]
+    assert wait is not None
+    assert wait > timedelta(minutes=9)
+
+
+async def test_a_stop_that_is_being_taken_in_keeps_the_sweep_away_until_it_is_decided(impatient: Monitor) -> None:
+    referral_id = uuid4()
+    await impatient.deliver(created(referral_id, NOW, entered_at=NOW - DAY))
+
+    async with impatient.transactions.begin() as work:
+        await handlers.stop_match_clocks([confirmed(referral_id, NOW)], work)
+        during = await impatient.sweep()
+
+    assert during is not None
+    await impatient.sweep_until_idle()
+    assert await impatient.types("match") == ["deadline-set", "deadline-met"]
+    assert await impatient.types("first-contact") == ["deadline-set", "deadline-breached"]
+
+
+async def test_replicas_that_take_the_same_referrals_from_different_topics_do_not_deadlock(
+    monitor: Monitor,
+) -> None:
+    referral_ids = [uuid4() for _ in range(40)]
+    makers: Sequence[Callable[[UUID], Event]] = (created, confirmed, lambda rid: logged(rid, "contact-made"))
+
+    async def take_in(order: Sequence[UUID], turn: int) -> None:
+        for _ in range(3):
+            events = [makers[(place + turn) % 3](rid) for place, rid in enumerate(order)]
+            traceparents = {event.referral_id: None for event in events}
+            async with monitor.transactions.begin(traceparents) as work:
+                for handler, kind in _lists(turn):
+                    await handler([event for event in events if isinstance(event, kind)], work)
+
+    await asyncio.gather(*(take_in(referral_ids[:: (1, -1)[turn % 2]], turn) for turn in range(6)))
+
+    sequences = [(event["referral_id"], event["sequence"]) for event in await monitor.published()]
+    assert len(sequences) == len(set(sequences))
+
+
+def _lists(turn: int) -> list[tuple[Callable[..., Any], type[Event]]]:
+    """The handlers in an order that makes each turn begin with other referrals than the turn before."""
+    lists: list[tuple[Callable[..., Any], type[Event]]] = [
+        (handlers.start_clocks, ReferralCreated),
+        (handlers.stop_match_clocks, MatchConfirmed),
+        (handlers.follow_outreach, OutreachLogged),
+    ]
+    first = 2 * turn % 3
+    return lists[first:] + lists[:first]
+
+
+async def test_what_is_due_is_found_by_its_index_however_many_clocks_run(monitor: Monitor) -> None:
+    pool = monitor.transactions.pool
+    await monitor.deliver(created(uuid4()))
+    await pool.execute(
+        """
+        WITH more AS (INSERT INTO referral (referral_id) SELECT gen_random_uuid() FROM generate_series(1, 20000)
+                      RETURNING referral_id)
+        INSERT INTO clock (referral_id, kind, begun, approached, corrected, next_at)
+        SELECT referral_id, 'match', true, false, false, statement_timestamp() + interval '1 day' FROM more
+        """
+    )
+    await pool.execute("ANALYZE clock, referral")
+
+    plan = await pool.fetch("EXPLAIN SELECT referral_id FROM clock WHERE next_at <= $1 ORDER BY next_at LIMIT 500", NOW)
+
+    assert "clock_next" in "".join(row[0] for row in plan)
