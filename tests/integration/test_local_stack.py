@@ -50,12 +50,18 @@ class Place:
         return subprocess.run(command, env=self.environment | more, capture_output=True, text=True, check=False)
 
     def up(self) -> subprocess.Popen[str]:
+        command = self._command("up", "--port-base", str(self.base))
         process = subprocess.Popen(
-            self._command("up", "--port-base", str(self.base)), env=self.environment, stdout=subprocess.PIPE, text=True
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert process.stdout is not None
-        while "Everything is ready" not in (line := process.stdout.readline()):
-            assert line, "the stack ended before it was ready"
+        said = ""
+        while "Everything is ready" not in said:
+            line = process.stdout.readline()
+            if not line:
+                process.communicate()
+                pytest.fail(f"the stack ended before it was ready: {said}")
+            said += line
         return process
 
     def state(self) -> dict[str, Any]:
@@ -195,7 +201,7 @@ def alone(place: Place) -> Place:
     return Place(place.home.with_name("alone"), free_base(), place.environment)
 
 
-def test_nothing_is_left_running_after_sigterm_nor_after_the_supervisor_was_killed(alone: Place) -> None:
+def test_nothing_is_left_running_after_sigterm(alone: Place) -> None:
     process = alone.up()
     pids = alone.pids()
     process.send_signal(signal.SIGTERM)
@@ -206,6 +212,8 @@ def test_nothing_is_left_running_after_sigterm_nor_after_the_supervisor_was_kill
     assert [pid for pid in pids if runs(pid)] == []
     assert not (alone.home / "state.json").exists()
 
+
+def test_nothing_is_left_running_after_the_supervisor_was_killed(alone: Place) -> None:
     process = alone.up()
     pids = alone.pids()
     process.kill()

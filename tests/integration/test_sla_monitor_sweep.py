@@ -29,7 +29,7 @@ async def impatient(workplace: Workplace) -> AsyncIterator[Monitor]:
 
 
 async def test_a_warning_comes_before_the_due_time_and_the_breach_at_it_and_nothing_early(workplace: Workplace) -> None:
-    wait, warn_before = timedelta(seconds=1.2), timedelta(seconds=0.6)
+    wait, warn_before = timedelta(seconds=3), timedelta(seconds=1)
     async with monitor_of(workplace, promising(wait, warn_before)) as monitor:
         received = datetime.now(UTC)
         await monitor.deliver(created(uuid4(), received))
@@ -40,7 +40,7 @@ async def test_a_warning_comes_before_the_due_time_and_the_breach_at_it_and_noth
     assert [event["type"] for event in events] == ["deadline-set", "deadline-approaching", "deadline-breached"]
     assert events[1]["recorded_at"] >= received + wait - warn_before
     assert events[2]["recorded_at"] >= datetime.fromisoformat(events[2]["occurred_at"]) >= received + wait
-    assert events[2]["recorded_at"] < received + wait + timedelta(seconds=5)
+    assert events[2]["recorded_at"] < received + wait + timedelta(seconds=15)
 
 
 async def test_the_sweep_says_how_long_until_the_next_due_time(monitor: Monitor) -> None:

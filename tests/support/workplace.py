@@ -140,6 +140,17 @@ class Workplace:
         finally:
             await consumer.stop()
 
+    async def count(self, topic: Topic) -> int:
+        """How many records a topic holds now."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers.bootstrap, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            name = f"{self.prefix}{topic}"
+            partitions = [TopicPartition(name, number) for number in await _partitions(consumer, name)]
+            return sum((await consumer.end_offsets(partitions)).values())
+        finally:
+            await consumer.stop()
+
     async def events(self, topic: Topic) -> list[Event]:
         """Every event of a topic now, per referral in order."""
         records = await self.records(topic)
@@ -168,7 +179,7 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20
     deadline = asyncio.get_running_loop().time() + seconds
     while not await condition():
         assert asyncio.get_running_loop().time() < deadline, f"waited {seconds} s for {what}"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.1)
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:

@@ -23,7 +23,7 @@ from peerline_local.servers import Kafka, Postgres, choose_kafka, choose_postgre
 from peerline_local.services import SERVICES, Options, Service, Surroundings, mail_program, program
 from peerline_local.supervisor import Supervisor
 
-_READY_SECONDS = 90.0
+_READY_SECONDS = 120.0
 _SERVERS, _MAIL, _SERVICES = 0, 1, 2
 """Stages: the last starts last, and stops first."""
 

@@ -22,7 +22,7 @@ from matcher.domain import facts
 from matcher.domain.facts import Fact
 from matcher.domain.hours import answer_by
 from matcher.domain.rules import Rules
-from matcher.repository import cases, supporters
+from matcher.repository import cases, rules, supporters
 from matcher.repository.cases import Record
 
 consumer = Consumer("matcher")
@@ -31,12 +31,12 @@ consumer = Consumer("matcher")
 @consumer.on(ReferralCreated)
 async def open_cases(referrals: Sequence[ReferralCreated], work: UnitOfWork) -> None:
     """Record each referral as waiting, and wake the matching round."""
-    rules = await _kept_rules(referrals, work)
+    versions = await _kept_rules(referrals, work)
     records = await casework.take(work, referrals)
     for referral in referrals:
         record = records[referral.referral_id]
         record.programme = referral.programme
-        record.rules = began_with = rules[referral.programme.id, referral.programme.digest]
+        record.rules = began_with = versions[referral.programme.id, referral.programme.digest]
         record.received_at, record.traceparent = referral.received_at, work.traceparent(referral.referral_id)
         readable = _read_profile(work, record, referral)
         created = facts.Created(referral.sequence, readable, began_with.invites_first, began_with.attempts)
@@ -122,7 +122,7 @@ async def _kept_rules(referrals: Sequence[ReferralCreated], work: UnitOfWork) ->
         if programme is None:
             raise Refused(referral.event_id, "unknown-programme")
         said[referral.programme.id, referral.programme.digest] = casework.rules_of(programme)
-    return await cases.keep_rules(work.connection, said)
+    return await rules.keep(work.connection, said)
 
 
 def _read_profile(work: UnitOfWork, record: Record, event: Event) -> bool:
@@ -180,9 +180,9 @@ def _notified(event: OutreachLogged, record: Record, zones: Zones) -> Fact:
     attempt = record.case.attempt(_attempt(event))
     if attempt is None or attempt.supporter is None or record.rules is None:
         return facts.Notified(_attempt(event), event.occurred_at)
-    rules = record.rules
-    zone = ZoneInfo(zones.get(attempt.supporter, rules.zone))
-    return facts.Notified(attempt.number, answer_by(event.occurred_at, rules.answer_window, rules.hours, zone))
+    window, hours = record.rules.answer_window, record.rules.hours
+    zone = ZoneInfo(zones.get(attempt.supporter, record.rules.zone))
+    return facts.Notified(attempt.number, answer_by(event.occurred_at, window, hours, zone))
 
 
 FACTS: Mapping[str | None, Callable[[OutreachLogged, Record, Zones], Fact]] = {

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -80,7 +81,7 @@ def source() -> SourceRules:
 def read() -> Callable[..., list[IncidentReport]]:
     """Read a message, a JSON text or bytes; named arguments change the source."""
 
-    def reading(content: object, **source: object) -> list[IncidentReport]:
+    def reading(content: object, **source: Any) -> list[IncidentReport]:
         text = content if isinstance(content, str | bytes) else json.dumps(content)
         body = text.encode() if isinstance(text, str) else text
         return read_report(body, source=replace(SOURCE, **source), arrived_at=ARRIVED_AT)
@@ -92,7 +93,7 @@ def read() -> Callable[..., list[IncidentReport]]:
 def refusal(read: Callable[..., list[IncidentReport]]) -> Callable[..., tuple[str, str]]:
     """Read a message that must be refused: the code and the path of the refusal."""
 
-    def refused(content: object, **source: object) -> tuple[str, str]:
+    def refused(content: object, **source: Any) -> tuple[str, str]:
         with pytest.raises(UnreadableReport) as caught:
             read(content, **source)
         return caught.value.code, caught.value.path

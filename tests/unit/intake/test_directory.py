@@ -1,17 +1,19 @@
 """The directory of physicians, from FHIR and from CSV."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from intake.domain.incident import Identifier
 from intake.readers.directory import read_directory
 from intake.readers.faults import RowFault, UnreadableReport
-from intake.sources import DirectoryTable
+from intake.sources import DirectoryTable, SourceRules
 
 NPI = "http://hl7.org/fhir/sid/us-npi"
 
 
-def practitioner(**changes):
+def practitioner(**changes: Any) -> Any:
     return {
         "resourceType": "Practitioner",
         "id": "dr-77",
@@ -27,7 +29,7 @@ def practitioner(**changes):
     }
 
 
-def role(**changes):
+def role(**changes: Any) -> Any:
     return {
         "resourceType": "PractitionerRole",
         "id": "r-1",
@@ -40,8 +42,8 @@ def role(**changes):
 
 
 @pytest.fixture
-def fhir(source):
-    def reading(*resources):
+def fhir(source: SourceRules) -> Any:
+    def reading(*resources: Any) -> Any:
         bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in resources]}
         return read_directory(json.dumps(bundle).encode(), source=source)
 
@@ -49,15 +51,15 @@ def fhir(source):
 
 
 @pytest.fixture
-def rows(source):
-    def reading(*lines, **layout):
+def rows(source: SourceRules) -> Any:
+    def reading(*lines: Any, **layout: Any) -> Any:
         table = DirectoryTable.model_validate(layout)
         return read_directory("\n".join(lines).encode(), source=source, layout=table)
 
     return reading
 
 
-def test_a_physician_and_their_role_are_one_entry(fhir):
+def test_a_physician_and_their_role_are_one_entry(fhir: Callable[..., Any]) -> None:
     entries, faults = fhir(role(), practitioner())
 
     assert faults == []
@@ -74,7 +76,7 @@ def test_a_physician_and_their_role_are_one_entry(fhir):
     }
 
 
-def test_a_bad_entry_does_not_lose_its_neighbours(fhir):
+def test_a_bad_entry_does_not_lose_its_neighbours(fhir: Callable[..., Any]) -> None:
     entries, faults = fhir(
         practitioner(),
         practitioner(id="x", name=[]),
@@ -94,20 +96,20 @@ def test_a_bad_entry_does_not_lose_its_neighbours(fhir):
     ]
 
 
-def test_a_physician_who_left_is_not_active(fhir):
+def test_a_physician_who_left_is_not_active(fhir: Callable[..., Any]) -> None:
     entries, _ = fhir(practitioner(active=False))
 
     assert entries[0].attributes["active"] == "false"
 
 
-def test_names_and_addresses_stay_out_of_logs(fhir):
+def test_names_and_addresses_stay_out_of_logs(fhir: Callable[..., Any]) -> None:
     entries, _ = fhir(practitioner())
 
     assert "Okafor" not in repr(entries[0])
     assert "example.org" not in repr(entries[0])
 
 
-def test_a_csv_file_in_our_own_names_needs_no_mapping(rows):
+def test_a_csv_file_in_our_own_names_needs_no_mapping(rows: Callable[..., Any]) -> None:
     entries, faults = rows(
         "name,email,identifier,identifier_system,department,supervisor,active,time_zone,shoe size",
         "Ada Okafor,ada@example.org,1,npi,Surgery,npi|2;npi|3,yes,America/New_York,38",
@@ -123,7 +125,7 @@ def test_a_csv_file_in_our_own_names_needs_no_mapping(rows):
     }
 
 
-def test_a_csv_file_in_its_own_names_is_mapped(rows):
+def test_a_csv_file_in_its_own_names_is_mapped(rows: Callable[..., Any]) -> None:
     entries, _ = rows(
         "Full name;NPI;Badge;Division",
         "Ada Okafor;1;B7;Trauma",
@@ -136,7 +138,7 @@ def test_a_csv_file_in_its_own_names_is_mapped(rows):
     assert entries[0].attributes == {"department": "Trauma"}
 
 
-def test_a_bad_row_does_not_lose_its_neighbours(rows):
+def test_a_bad_row_does_not_lose_its_neighbours(rows: Callable[..., Any]) -> None:
     entries, faults = rows(
         "name,email,identifier,time_zone",
         ",a@example.org,1,",
@@ -159,7 +161,7 @@ def test_a_bad_row_does_not_lose_its_neighbours(rows):
     ("body", "code"),
     [(b"", "not-text"), (b"email\na@b.c", "missing-column"), (b"{}", "wrong-resource"), (b"{", "not-json")],
 )
-def test_a_body_that_is_no_directory_is_refused(source, body, code):
+def test_a_body_that_is_no_directory_is_refused(source: SourceRules, body: Any, code: Any) -> None:
     with pytest.raises(UnreadableReport) as caught:
         read_directory(body, source=source)
 

@@ -2,10 +2,11 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from fhir.resources.adverseevent import AdverseEvent as R5
-from fhir.resources.R4B.adverseevent import AdverseEvent as R4
+from fhir.resources.adverseevent import AdverseEvent as EventR5
+from fhir.resources.R4B.adverseevent import AdverseEvent as EventR4
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from intake.domain.severity import Scale
@@ -68,14 +69,14 @@ R5_MESSAGES = st.fixed_dictionaries(
 )
 
 
-def people_of(references):
+def people_of(references: Any) -> Any:
     return {r["reference"] for r in references if not r["reference"].startswith("Device")}
 
 
 @given(R4_MESSAGES)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_every_valid_r4_message_is_read_and_nobody_is_lost(content):
-    R4.model_validate(content)
+def test_every_valid_r4_message_is_read_and_nobody_is_lost(content: Any) -> None:
+    EventR4.model_validate(content)
 
     [report] = read_report(json.dumps(content).encode(), source=SOURCE, arrived_at=ARRIVED_AT)
 
@@ -85,8 +86,8 @@ def test_every_valid_r4_message_is_read_and_nobody_is_lost(content):
 
 @given(R5_MESSAGES)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_every_valid_r5_message_is_read_and_nobody_is_lost(content):
-    R5.model_validate(content)
+def test_every_valid_r5_message_is_read_and_nobody_is_lost(content: Any) -> None:
+    EventR5.model_validate(content)
 
     [report] = read_report(json.dumps(content).encode(), source=SOURCE, arrived_at=ARRIVED_AT)
 

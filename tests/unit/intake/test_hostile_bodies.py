@@ -1,7 +1,10 @@
 """Whatever arrives is read or refused, in bounded time, and a refusal never holds a value."""
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,19 +30,29 @@ CANARY = "Zebulon Quartermain"
 HOSTILE = [CANARY, "\x00", "\ud800", "-1", "UNK", "2026-06-09", "9" * 40, "#a", "urn:uuid:1", "Practitioner/1"]
 
 NAMES = st.sampled_from(
-    """resourceType identifier system value use status actuality date occurrenceDateTime occurrencePeriod start end
-    occurrenceTiming event detected recordedDate seriousness severity coding code subject reference type recorder
-    contributor participant function actor contained extension modifierExtension implicitRules url valueCode
-    valueReference valueCodeableConcept id practitioner entry resource fullUrl request method search mode focus
-    name family given text telecom peerline incident_id occurred_at participants involvement retracted reporter
-    communication language active specialty organization display""".split()
+    re.findall(
+        r"\S+",
+        """
+        resourceType identifier system value use status actuality date occurrenceDateTime occurrencePeriod start end
+        occurrenceTiming event detected recordedDate seriousness severity coding code subject reference type recorder
+        contributor participant function actor contained extension modifierExtension implicitRules url valueCode
+        valueReference valueCodeableConcept id practitioner entry resource fullUrl request method search mode focus
+        name family given text telecom peerline incident_id occurred_at participants involvement retracted reporter
+        communication language active specialty organization display
+        """,
+    )
 )
 WORDS = st.sampled_from(
-    """AdverseEvent Bundle Practitioner PractitionerRole MessageHeader actual potential completed entered-in-error
-    collection transaction batch message DELETE INF incident-report/1 involved
-    http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition/status
-    http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition/participant
-    http://terminology.hl7.org/CodeSystem/v3-ParticipationType""".split()
+    re.findall(
+        r"\S+",
+        """
+        AdverseEvent Bundle Practitioner PractitionerRole MessageHeader actual potential completed entered-in-error
+        collection transaction batch message DELETE INF incident-report/1 involved
+        http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition/status
+        http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition/participant
+        http://terminology.hl7.org/CodeSystem/v3-ParticipationType
+        """,
+    )
 )
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8), WORDS)
 JSON = st.recursive(
@@ -87,40 +100,43 @@ BUNDLE = st.fixed_dictionaries(
 )
 
 
-def outcome(body):
+def outcome(body: Any) -> None:
     """Read a body at every door; each may only give reports or a refusal, and the refusal only code and place."""
     for door in (
         lambda: read_reports(body, source=SOURCE, arrived_at=ARRIVED_AT),
         lambda: read_report_table(body, source=SOURCE, arrived_at=ARRIVED_AT),
         lambda: read_directory(body, source=SOURCE),
     ):
+        refusal: UnreadableReport | None = None
         try:
             door()
         except UnreadableReport as fault:
-            assert fault.__cause__ is None
-            assert fault.__context__ is None
-            assert "Quartermain" not in str(fault) + repr(fault)
+            refusal = fault
+        if refusal is not None:
+            assert refusal.__cause__ is None
+            assert refusal.__context__ is None
+            assert "Quartermain" not in str(refusal) + repr(refusal)
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_read_or_refused(body):
+def test_any_bytes_are_read_or_refused(body: Any) -> None:
     outcome(body)
 
 
 @given(JSON)
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-def test_any_json_is_read_or_refused(content):
+def test_any_json_is_read_or_refused(content: Any) -> None:
     outcome(json.dumps(content).encode())
 
 
 @given(REPORT | BUNDLE | OWN)
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
-def test_anything_like_a_report_is_read_or_refused(content):
+def test_anything_like_a_report_is_read_or_refused(content: Any) -> None:
     outcome(json.dumps(content).encode())
 
 
 @given(st.text(alphabet=st.sampled_from('id,who,when\n\r";\x00\ud7ffé '), max_size=200))
-def test_any_table_is_read_or_refused(text):
+def test_any_table_is_read_or_refused(text: Any) -> None:
     outcome(b"id,who,when\n" + text.encode())
 
 
@@ -147,7 +163,7 @@ def test_any_table_is_read_or_refused(text):
         (b'{"peerline":"incident-report/2"}', "unknown-version"),
     ],
 )
-def test_a_body_that_is_no_report_is_refused(body, code):
+def test_a_body_that_is_no_report_is_refused(body: Any, code: Any) -> None:
     with pytest.raises(UnreadableReport) as caught:
         read_reports(body, source=SOURCE, arrived_at=ARRIVED_AT)
 
@@ -155,7 +171,7 @@ def test_a_body_that_is_no_report_is_refused(body, code):
     assert caught.value.__context__ is None
 
 
-def test_thousands_of_digits_in_a_dropped_field_refuse_nothing():
+def test_thousands_of_digits_in_a_dropped_field_refuse_nothing() -> None:
     body = b'{"resourceType":"AdverseEvent","id":"1","actuality":"actual","note":' + b"9" * 10_000 + b"}"
 
     reading = read_reports(body, source=SOURCE, arrived_at=ARRIVED_AT)
@@ -183,7 +199,7 @@ KEPT_PLACES = [
 @pytest.mark.parametrize(
     "wrong", [CANARY + "\x00", {CANARY: {"modifierExtension": CANARY}}, [{"value": CANARY + "\x00"}], [[CANARY]]]
 )
-def test_a_refusal_never_holds_a_value(message, field, wrong):
+def test_a_refusal_never_holds_a_value(message: Callable[..., Any], field: Any, wrong: Any) -> None:
     body = json.dumps(message() | {field: wrong}).encode()
 
     try:

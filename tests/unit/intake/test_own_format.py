@@ -1,16 +1,18 @@
 """Peerline's own report."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from intake.domain.incident import Identifier, Involvement, Participant
 
 
 @pytest.fixture
-def own():
+def own() -> Any:
     """A report in Peerline's format; a change to None leaves the member out."""
 
-    def build(**changes):
+    def build(**changes: Any) -> Any:
         report = {
             "peerline": "incident-report/1",
             "incident_id": "EV-7",
@@ -28,7 +30,7 @@ def own():
     return build
 
 
-def test_a_report_says_who_and_when_and_how_grave(read, own):
+def test_a_report_says_who_and_when_and_how_grave(read: Callable[..., Any], own: Callable[..., Any]) -> None:
     [report] = read(own())
 
     assert report.incident_id == "EV-7"
@@ -39,30 +41,34 @@ def test_a_report_says_who_and_when_and_how_grave(read, own):
     assert report.version == "peerline"
 
 
-def test_severity_may_be_a_code_of_the_sources_scale(read, own):
+def test_severity_may_be_a_code_of_the_sources_scale(read: Callable[..., Any], own: Callable[..., Any]) -> None:
     [report] = read(own(severity="SeriousResultsInDeath"))
 
     assert report.severity == 5
 
 
-def test_a_person_without_involvement_is_involved(read, own):
+def test_a_person_without_involvement_is_involved(read: Callable[..., Any], own: Callable[..., Any]) -> None:
     [report] = read(own(participants=[{"reference": "Practitioner/1"}]))
 
     assert len(report.involved) == 1
 
 
-def test_a_reporter_is_contacted_only_if_the_report_says_involved(read, own):
+def test_a_reporter_is_contacted_only_if_the_report_says_involved(
+    read: Callable[..., Any], own: Callable[..., Any]
+) -> None:
     person = {"identifier": {"system": "npi", "value": "9"}}
 
     [alone] = read(own(participants=None, reporter=person))
     [involved] = read(own(participants=None, reporter=person | {"involvement": "involved"}))
 
-    assert alone.names_nobody
+    assert alone.participants == ()
     assert alone.reporter.involvement == Involvement.INFORMANT
     assert involved.involved[0].identifiers == (Identifier("npi", "9"),)
 
 
-def test_unknown_members_and_the_subject_are_dropped_and_listed(read, own):
+def test_unknown_members_and_the_subject_are_dropped_and_listed(
+    read: Callable[..., Any], own: Callable[..., Any]
+) -> None:
     [report] = read(own(subject="MRN 991", narrative="x"))
 
     assert report.dropped == ("report.*", "report.subject")
@@ -85,11 +91,13 @@ def test_unknown_members_and_the_subject_are_dropped_and_listed(read, own):
         ({"participants": [{"involvement": "guilty"}]}, "wrong-value", "report.participants[0].involvement"),
     ],
 )
-def test_a_fault_is_refused_with_its_place(refusal, own, change, code, path):
+def test_a_fault_is_refused_with_its_place(
+    refusal: Callable[..., Any], own: Callable[..., Any], change: Any, code: Any, path: Any
+) -> None:
     assert refusal(own(**change)) == (code, path)
 
 
-def test_a_member_given_twice_is_refused(refusal):
+def test_a_member_given_twice_is_refused(refusal: Callable[..., Any]) -> None:
     body = '{"peerline":"incident-report/1","incident_id":"1","actuality":"actual","incident_id":"2"}'
 
     assert refusal(body) == ("duplicate-key", "report.incident_id")

@@ -1,14 +1,16 @@
 """CSV files of incidents: merged rows, and bad rows that harm no others."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from intake.domain.incident import Identifier, Involvement
 from intake.domain.severity import Scale
 from intake.readers.faults import RowFault, UnreadableReport
 from intake.readers.table import read_report_table
-from intake.sources import ReportTable
+from intake.sources import ReportTable, SourceRules
 
 LAYOUT = {
     "delimiter": ";",
@@ -34,10 +36,10 @@ HEADER = "Event No.;Date of event;Reached patient;Harm;Void;MRN;Staff ID;Role;En
 
 
 @pytest.fixture
-def table(source, arrived_at):
+def table(source: SourceRules, arrived_at: datetime) -> Any:
     """Read rows (or bytes) in the layout above; named arguments change the layout."""
 
-    def reading(*rows, **changes):
+    def reading(*rows: Any, **changes: Any) -> Any:
         layout = ReportTable.model_validate(LAYOUT | changes)
         rules = replace(source, csv=layout, severity_scale=Scale.NCC_MERP)
         body = rows[0] if isinstance(rows[0], bytes) else "\r\n".join((HEADER, *rows)).encode()
@@ -46,7 +48,7 @@ def table(source, arrived_at):
     return reading
 
 
-def test_rows_of_one_incident_become_one_report(table):
+def test_rows_of_one_incident_become_one_report(table: Callable[..., Any]) -> None:
     reports, faults = table(
         "E1;06/09/2026 02:40;yes;E;;M1;77;surgeon;12;long story",
         "E2;06/08/2026;no;A;;M2;;;;",
@@ -63,7 +65,7 @@ def test_rows_of_one_incident_become_one_report(table):
     assert reports[1].names_nobody
 
 
-def test_a_bad_row_does_not_lose_its_neighbours(table):
+def test_a_bad_row_does_not_lose_its_neighbours(table: Callable[..., Any]) -> None:
     reports, faults = table(
         "E1;06/09/2026;yes;E;;M1;77;;;",
         "E2;not a date;yes;E;;M1;78;;;",
@@ -82,7 +84,7 @@ def test_a_bad_row_does_not_lose_its_neighbours(table):
     ]
 
 
-def test_a_quote_that_is_never_closed_spoils_one_row(table):
+def test_a_quote_that_is_never_closed_spoils_one_row(table: Callable[..., Any]) -> None:
     reports, faults = table(
         "E1;06/09/2026;yes;E;;M1;77;;;",
         'E2;06/09/2026;yes;E;;M1;78;;;"he said',
@@ -93,7 +95,18 @@ def test_a_quote_that_is_never_closed_spoils_one_row(table):
     assert faults == [RowFault(3, "", "wrong-columns")]
 
 
-def test_a_cell_of_several_lines_is_one_cell_and_lines_are_counted_right(table):
+def test_two_stray_quotes_do_not_swallow_the_rows_between_them(table: Callable[..., Any]) -> None:
+    reports, faults = table(
+        'E1;06/09/2026;"broken',
+        "E2;06/09/2026;yes;E;;M1;78;;;",
+        'E3;06/09/2026;yes;E;;M1;79;;;broken"',
+    )
+
+    assert "E2" in [report.incident_id for report in reports]
+    assert faults[0] == RowFault(2, "", "wrong-columns")
+
+
+def test_a_cell_of_several_lines_is_one_cell_and_lines_are_counted_right(table: Callable[..., Any]) -> None:
     reports, faults = table(
         'E1;06/09/2026;yes;E;;M1;77;;;"one\r\ntwo; three"',
         "E2;bad;yes;E;;M1;78;;;",
@@ -103,7 +116,7 @@ def test_a_cell_of_several_lines_is_one_cell_and_lines_are_counted_right(table):
     assert faults == [RowFault(4, "Date of event", "wrong-value")]
 
 
-def test_a_date_that_contradicts_the_incidents_first_row_is_left_out(table):
+def test_a_date_that_contradicts_the_incidents_first_row_is_left_out(table: Callable[..., Any]) -> None:
     reports, faults = table("E1;06/09/2026;yes;E;;M1;77;;;", "E1;03/09/2026;yes;E;;M1;78;;;")
 
     assert len(reports[0].participants) == 1
@@ -111,7 +124,7 @@ def test_a_date_that_contradicts_the_incidents_first_row_is_left_out(table):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
-def test_a_byte_order_mark_goes_before_the_declared_encoding(table, encoding):
+def test_a_byte_order_mark_goes_before_the_declared_encoding(table: Callable[..., Any], encoding: Any) -> None:
     body = f"{HEADER}\nÉ1;06/09/2026;yes;E;;M1;77;;;\n".encode(encoding)
 
     reports, faults = table(body)
@@ -120,13 +133,13 @@ def test_a_byte_order_mark_goes_before_the_declared_encoding(table, encoding):
     assert faults == []
 
 
-def test_a_file_without_a_mark_is_read_in_the_declared_encoding(table):
+def test_a_file_without_a_mark_is_read_in_the_declared_encoding(table: Callable[..., Any]) -> None:
     reports, _ = table(f"{HEADER}\nÉ1;06/09/2026;yes;E;;M1;77;;;\n".encode("cp1252"), encoding="cp1252")
 
     assert [report.incident_id for report in reports] == ["É1"]
 
 
-def test_bytes_of_another_encoding_spoil_only_a_cell_that_is_kept(table):
+def test_bytes_of_another_encoding_spoil_only_a_cell_that_is_kept(table: Callable[..., Any]) -> None:
     rows = f"{HEADER}\nE1;06/09/2026;yes;E;;M1;77;;;caf\xe9\nE2;06/09/2026;yes;E;;M1;7\xe9;;;\n".encode("cp1252")
 
     reports, faults = table(rows)
@@ -135,7 +148,7 @@ def test_bytes_of_another_encoding_spoil_only_a_cell_that_is_kept(table):
     assert faults == [RowFault(3, "Staff ID", "wrong-value")]
 
 
-def test_a_void_incident_is_retracted_only_if_all_its_rows_are(table):
+def test_a_void_incident_is_retracted_only_if_all_its_rows_are(table: Callable[..., Any]) -> None:
     reports, _ = table(
         "E1;;yes;E;void;M1;77;;;", "E1;;yes;E;;M1;78;;;", "E2;;yes;E;Void;M1;79;;;", "E2;;yes;E;VOID;M1;80;;;"
     )
@@ -143,13 +156,13 @@ def test_a_void_incident_is_retracted_only_if_all_its_rows_are(table):
     assert [report.retracted for report in reports] == [False, True]
 
 
-def test_a_role_without_a_person_mentions_somebody_unnamed(table):
+def test_a_role_without_a_person_mentions_somebody_unnamed(table: Callable[..., Any]) -> None:
     reports, _ = table("E1;;yes;E;;M1;;surgeon;;", "E2;;yes;E;;M1;UNK;;;")
 
     assert [len(report.to_decide) for report in reports] == [1, 0]
 
 
-def test_dates_without_formats_are_iso_dates_in_the_sources_zone(table):
+def test_dates_without_formats_are_iso_dates_in_the_sources_zone(table: Callable[..., Any]) -> None:
     reports, _ = table("E1;2026-06-09T02:40;yes;E;;M1;77;;;", date_formats=[])
 
     assert reports[0].occurred_at == datetime(2026, 6, 9, 6, 40, tzinfo=UTC)
@@ -163,14 +176,14 @@ def test_dates_without_formats_are_iso_dates_in_the_sources_zone(table):
         ("", "not-text", ""),
     ],
 )
-def test_a_file_without_its_columns_is_refused(table, header, code, column):
+def test_a_file_without_its_columns_is_refused(table: Callable[..., Any], header: Any, code: Any, column: Any) -> None:
     with pytest.raises(UnreadableReport) as caught:
         table(header.encode())
 
     assert (caught.value.code, caught.value.path) == (code, column)
 
 
-def test_nothing_of_the_narrative_or_the_record_number_is_kept(table):
+def test_nothing_of_the_narrative_or_the_record_number_is_kept(table: Callable[..., Any]) -> None:
     reports, _ = table("E1;06/09/2026;yes;E;;MRN-991;77;;;a long story")
 
     assert "991" not in repr(vars(reports[0]))

@@ -1,5 +1,7 @@
 """Severity codes become one number, by the source's scale."""
 
+from typing import Any
+
 import pytest
 from intake.domain.severity import Scale, normalise
 
@@ -26,14 +28,14 @@ from intake.domain.severity import Scale, normalise
         (Scale.PEERLINE, "6", None),
     ],
 )
-def test_a_scale_gives_its_grade(scale, code, grade):
+def test_a_scale_gives_its_grade(scale: Any, code: Any, grade: Any) -> None:
     assert normalise([code], scale, {}) == grade
 
 
-def test_the_gravest_of_several_codes_counts():
+def test_the_gravest_of_several_codes_counts() -> None:
     assert normalise(["Serious", "SeriousResultsInDeath", "mild"], Scale.FHIR_R4, {}) == 5
 
 
-def test_a_sites_own_codes_go_before_the_scale():
+def test_a_sites_own_codes_go_before_the_scale() -> None:
     assert normalise(["2"], Scale.SAC_4, {"2": 4}) == 4
     assert normalise(["near miss"], Scale.LOCAL, {"Near miss": 0}) == 0

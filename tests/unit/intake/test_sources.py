@@ -1,10 +1,11 @@
 """The file of sources: what is wrong in it is named, and never shown."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from intake.domain.severity import Scale
-from intake.sources import SourcesError, parse_sources
+from intake.sources import Source, SourcesError, parse_sources
 
 PLAIN = """
 sources:
@@ -17,8 +18,14 @@ sources:
 """
 
 
-def test_a_source_has_safe_defaults():
+def the_source() -> Source:
     source = parse_sources(PLAIN).get("risk")
+    assert source is not None
+    return source
+
+
+def test_a_source_has_safe_defaults() -> None:
+    source = the_source()
 
     assert source.age_limit == timedelta(days=14)
     assert source.severity_scale == Scale.NCC_MERP
@@ -26,15 +33,15 @@ def test_a_source_has_safe_defaults():
     assert not source.test
 
 
-def test_the_readers_take_their_part_of_a_source():
-    rules = parse_sources(PLAIN).get("risk").rules(b"key")
+def test_the_readers_take_their_part_of_a_source() -> None:
+    rules = the_source().rules(b"key")
 
     assert rules.source_id == "risk"
     assert rules.zone.key == "America/New_York"
     assert "key" not in repr(rules).replace("subject_key", "").replace("zone=zoneinfo.ZoneInfo(key=", "")
 
 
-def test_an_unknown_source_is_none():
+def test_an_unknown_source_is_none() -> None:
     assert parse_sources(PLAIN).get("other") is None
 
 
@@ -57,7 +64,7 @@ def test_an_unknown_source_is_none():
         ("  - {", "line "),
     ],
 )
-def test_a_wrong_file_names_the_field(wrong, named):
+def test_a_wrong_file_names_the_field(wrong: Any, named: str) -> None:
     with pytest.raises(SourcesError) as caught:
         parse_sources(PLAIN + wrong)
 
@@ -66,7 +73,7 @@ def test_a_wrong_file_names_the_field(wrong, named):
 
 
 @pytest.mark.parametrize(("field", "value"), [("zone", "Mars/Olympus"), ("secret", "../key"), ("id", "Risk System")])
-def test_a_wrong_value_is_refused(field, value):
+def test_a_wrong_value_is_refused(field: Any, value: Any) -> None:
     lines = [f"    {field}: {value}" if line.strip().startswith(f"{field}:") else line for line in PLAIN.split("\n")]
     text = "\n".join(lines) if field != "id" else PLAIN.replace("id: risk", f"id: {value}", 1)
 
@@ -74,6 +81,6 @@ def test_a_wrong_value_is_refused(field, value):
         parse_sources(text)
 
 
-def test_an_empty_file_is_refused():
+def test_an_empty_file_is_refused() -> None:
     with pytest.raises(SourcesError):
         parse_sources("")

@@ -82,7 +82,7 @@ def test_no_sample_uses_a_real_number_or_address(samples: Samples) -> None:
 def test_intake_reads_each_message_as_it_is_meant(samples: Samples, sources: dict[str, Source]) -> None:
     involved = _involved_by_incident(samples, sources)
 
-    expected = {incident: 0 for incident in samples.incidents}
+    expected = dict.fromkeys(samples.incidents, 0)
     for offer in samples.offers:
         if offer.source:
             expected[str(offer.incident)] += 1

@@ -65,7 +65,7 @@ def test_a_proposal_that_ends_is_released_once_and_another_supporter_sought(endi
 
     assert decisions == [Propose(1), Release(1)]
     assert case.turn() is Turn.ROUND
-    assert (case.next_number, case.asked) == (2, {"s1"})
+    assert (case.next_number, case.asked) == (2, frozenset({"s1"}))
 
 
 @pytest.mark.parametrize("ending", [facts.Declined(1), facts.OtherRequested(1, AT)])
@@ -97,7 +97,7 @@ def test_a_confirmed_match_that_should_end_is_asked_back_once() -> None:
 def test_a_supporter_who_leaves_a_confirmed_match_is_on_the_worklist() -> None:
     case, _ = told(CREATED, chosen("s1"), facts.Accepted(1), facts.SupporterLeft(1))
 
-    assert case.items() == {Item(Kind.SUPPORTER_LEFT)}
+    assert case.items() == frozenset({Item(Kind.SUPPORTER_LEFT)})
 
 
 def test_a_closed_case_frees_its_seat_without_a_word() -> None:
@@ -165,7 +165,7 @@ def test_the_first_of_two_notifications_counts() -> None:
 def test_the_latest_profile_decides_whether_a_case_can_be_matched(order: tuple[Fact, ...]) -> None:
     case, decisions = told(*order, chosen("s1"))
 
-    assert (decisions, case.turn(), case.items()) == ([], Turn.COORDINATOR, {Item(Kind.UNREADABLE)})
+    assert (decisions, case.turn(), case.items()) == ([], Turn.COORDINATOR, frozenset({Item(Kind.UNREADABLE)}))
     assert told(facts.Amended(3, readable=True), case=case)[0].turn() is Turn.ROUND
 
 
@@ -173,7 +173,7 @@ def test_the_latest_profile_decides_whether_a_case_can_be_matched(order: tuple[F
 def test_a_case_waits_for_what_joined_it_to_be_readable(order: tuple[Fact, ...]) -> None:
     case, _ = told(*order)
 
-    assert (case.turn(), case.items()) == (Turn.COORDINATOR, {Item(Kind.UNREADABLE, JOIN)})
+    assert (case.turn(), case.items()) == (Turn.COORDINATOR, frozenset({Item(Kind.UNREADABLE, JOIN)}))
     assert told(facts.JoinTaken(JOIN, 2, readable=True), case=case)[0].turn() is Turn.ROUND
 
 
@@ -209,7 +209,7 @@ def test_the_physicians_latest_word_counts(wants: bool) -> None:
 def test_a_suggestion_is_proposed_when_the_coordinator_agrees() -> None:
     case, decisions = told(CREATED, chosen("s1", needs_approval=True))
 
-    assert (decisions, case.items(), case.turn()) == ([], {Item(Kind.APPROVAL)}, Turn.COORDINATOR)
+    assert (decisions, case.items(), case.turn()) == ([], frozenset({Item(Kind.APPROVAL)}), Turn.COORDINATOR)
     assert told(facts.Approved(1), facts.Approved(1), case=case)[1] == [Propose(1)]
 
 
@@ -217,7 +217,7 @@ def test_a_suggestion_is_proposed_when_the_coordinator_agrees() -> None:
 def test_a_suggestion_that_ends_was_never_published(ending: Fact) -> None:
     case, decisions = told(CREATED, chosen("s1", needs_approval=True), ending)
 
-    assert (decisions, case.turn(), case.asked) == ([], Turn.ROUND, {"s1"})
+    assert (decisions, case.turn(), case.asked) == ([], Turn.ROUND, frozenset({"s1"}))
 
 
 def test_a_suggestion_is_not_approved_while_the_case_is_held() -> None:
@@ -229,7 +229,7 @@ def test_a_suggestion_is_not_approved_while_the_case_is_held() -> None:
 def test_that_there_is_nobody_is_said_once_for_an_attempt() -> None:
     case, decisions = told(CREATED, *[facts.NobodyFound()] * 3)
 
-    assert (decisions, case.items()) == ([Unavailable(1)], {Item(Kind.UNMATCHED)})
+    assert (decisions, case.items()) == ([Unavailable(1)], frozenset({Item(Kind.UNMATCHED)}))
     assert told(chosen("s1"), facts.Declined(1), facts.NobodyFound(), case=case)[1] == [
         Propose(1),
         Release(1),
@@ -245,7 +245,7 @@ def exhausted_case() -> Case:
 def test_no_more_supporters_are_asked_than_the_programme_allows() -> None:
     case, decisions = told(chosen("s4"), case=exhausted_case())
 
-    assert (decisions, case.exhausted, case.items()) == ([], True, {Item(Kind.UNMATCHED)})
+    assert (decisions, case.exhausted, case.items()) == ([], True, frozenset({Item(Kind.UNMATCHED)}))
 
 
 def test_a_new_roster_is_worth_one_attempt_and_no_second_alarm() -> None:
@@ -286,14 +286,14 @@ def test_a_supporter_rests_after_a_talk_and_not_after_a_mere_question(said: list
 
 numbers = st.integers(1, 3)
 instants = st.sampled_from([AT, SOON])
-learnt = st.one_of(
+learnt: st.SearchStrategy[Fact] = st.one_of(
     st.sampled_from([CREATED, INVITED, facts.Withdrawn(), facts.Stands(), facts.Joined(1, readable=True)]),
     st.builds(facts.Amended, st.integers(1, 4), st.booleans()),
     st.builds(facts.JoinTaken, st.uuids().map(lambda each: UUID(int=each.int % 3)), st.integers(1, 3), st.booleans()),
     st.builds(facts.Wish, instants, st.booleans()),
     st.builds(facts.Closed, instants),
 )
-about_attempts = st.one_of(
+about_attempts: st.SearchStrategy[Fact] = st.one_of(
     st.builds(facts.Notified, numbers, instants),
     st.builds(facts.OtherRequested, numbers, instants),
     *[
@@ -330,10 +330,9 @@ def knowledge(case: Case) -> object:
 
 @given(st.data())
 def test_what_a_case_knows_is_the_same_in_any_order_and_with_any_repeats(data: st.DataObject) -> None:
-    said = [fact for fact in data.draw(st.lists(learnt, max_size=8)) if fact is not INVITED]
-    shuffled = data.draw(
-        st.permutations(said + data.draw(st.lists(st.sampled_from(said or [CREATED])) if said else st.just([])))
-    )
+    said = data.draw(st.lists(learnt, max_size=8))
+    again = data.draw(st.lists(st.sampled_from(said), max_size=4)) if said else []
+    shuffled = data.draw(st.permutations(said + again))
 
     assert knowledge(told(*said)[0]) == knowledge(told(*shuffled)[0])
 
@@ -347,8 +346,8 @@ def test_facts_that_come_again_change_nothing_and_decide_nothing(said: list[Fact
     assert told(*again, case=case) == (case, [])
 
 
-REFERRALS = [CREATED, facts.Amended(2, readable=True), facts.JoinTaken(JOIN, 1, readable=True)]
-OUTREACH = [
+REFERRALS: list[Fact] = [CREATED, facts.Amended(2, readable=True), facts.JoinTaken(JOIN, 1, readable=True)]
+OUTREACH: list[list[Fact]] = [
     [facts.Notified(1, SOON), facts.Accepted(1), facts.Declined(1)],
     [facts.Notified(1, SOON), facts.Accepted(1), facts.OtherRequested(1, AT), facts.Closed(SOON)],
     [facts.Notified(1, SOON), facts.Stands(), facts.Accepted(1), facts.Closed(SOON)],

@@ -71,7 +71,7 @@ def test_a_faulty_row_is_left_out_and_said_to_be_wrong_without_its_content(row: 
 def test_a_supporter_with_a_faulty_row_is_still_named_so_that_nobody_takes_them_for_gone() -> None:
     reading = read("s1,A,nowhere,,,rcaps,yes,,,,", "s2,B,b@example.org,,,rcaps,yes,,,,")
 
-    assert reading.named == {"s1", "s2"}
+    assert reading.named == frozenset({"s1", "s2"})
 
 
 def test_where_a_row_does_not_say_whom_it_is_about_nobody_is_missing() -> None:

@@ -18,7 +18,8 @@ NUMBERS = st.integers(1, 3)
 
 def after(*happened: facts.Fact, case: Case | None = None) -> tuple[Case, Decisions]:
     """The case after facts, and everything that was decided on the way."""
-    known, decided = case or Case(), ()
+    known = case or Case()
+    decided: Decisions = ()
     for fact in happened:
         known, decisions = fold(known, fact)
         decided = (*decided, *decisions)
@@ -86,7 +87,13 @@ def test_every_kind_of_fact_has_a_rule() -> None:
     assert kinds - set(RULES) == {facts.Fact, facts.AboutAttempt}
 
 
-@given(st.lists(ANY_FACT, max_size=25))
+TO_THE_CONTACT = st.one_of(
+    *(st.builds(kind, st.just(AT), st.integers(1, 2)) for kind in (facts.Proposed, facts.Confirmed, facts.Released)),
+    st.builds(facts.Pressed, st.just(AT), st.integers(1, 2), st.sampled_from([Button.YES, Button.SHOW_CONTACT])),
+)
+
+
+@given(st.lists(st.one_of(TO_THE_CONTACT, TO_THE_CONTACT, ANY_FACT), max_size=40))
 @settings(max_examples=500)
 def test_whatever_happens_at_most_one_supporter_holds_the_contact(happened: list[facts.Fact]) -> None:
     case = Case()
@@ -155,6 +162,16 @@ def test_name_and_contact_are_shown_in_three_stages() -> None:
     pages = [after(*happened)[0].page(1) for happened in (ASKED, WISHED, NAMED, SHOWN)]
 
     assert pages == [Page.ASKED, Page.WISH, Page.NAME, Page.CONTACT]
+
+
+def test_should_matcher_ever_confirm_two_the_second_does_not_get_the_contact_and_a_human_is_told() -> None:
+    second = (facts.Proposed(AT, 2), pressed(Button.YES, 2), facts.Confirmed(AT, 2))
+
+    case, decisions = after(*SHOWN, *second, pressed(Button.SHOW_CONTACT, 2))
+
+    assert case.holders == [1]
+    assert case.page(2) is Page.NAME
+    assert items(decisions) == ["two-supporters"]
 
 
 def test_a_supporter_who_was_released_while_answering_sees_no_name() -> None:

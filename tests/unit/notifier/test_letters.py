@@ -17,7 +17,9 @@ SENDER = Sender("hello@mail.example", "https://pages.example")
 LINK = "https://pages.example/s/abc_DEF-123"
 REFERENCE = "0198a3c1-0000-8000-8000-000000000001"
 AT = datetime(2026, 6, 9, 14, 15, tzinfo=UTC)
-WITHOUT_LINK = {message for message in Message if message.recipient is Recipient.COORDINATOR} | {Message.SUPPORTER_STOPPED}
+WITHOUT_LINK = {message for message in Message if message.recipient is Recipient.COORDINATOR} | {
+    Message.SUPPORTER_STOPPED
+}
 LETTERS = [(message, programme) for message in Message for programme in PROGRAMMES]
 NAMES = [f"{message} {programme.id}" for message, programme in LETTERS]
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -28,7 +28,7 @@ Events = tuple[tuple[str, int], ...]
 class World:
     """Matcher as the protocol has it, notifier's real case, and what is on its way between them."""
 
-    case: Case = Case()
+    case: Case = field(default_factory=Case)
     plans: frozenset[Plan] = frozenset()
     sent: frozenset[Plan] = frozenset()
     matching: str = "none"
@@ -42,9 +42,7 @@ class World:
 
     def knowing(self, fact: facts.Fact) -> "World":
         case, decisions = fold(self.case, fact)
-        return replace(
-            self, case=case, plans=self.plans | _plans(decisions), outreach=self.outreach + _said(decisions)
-        )
+        return replace(self, case=case, plans=self.plans | _plans(decisions), outreach=self.outreach + _said(decisions))
 
 
 def _plans(decisions: Decisions) -> frozenset[Plan]:
@@ -102,10 +100,8 @@ def _matcher(world: World, attempts: int) -> Iterator[tuple[str, World]]:
 def _matcher_reads(world: World) -> World:
     (said, number), world = world.outreach[0], replace(world, outreach=world.outreach[1:])
     current = number == world.attempt
-    if said == "closed":
-        return replace(world, matching="closed")
-    if said == "stands":
-        return replace(world, held="stands")
+    if said in ("closed", "stands"):
+        return replace(world, matching="closed") if said == "closed" else replace(world, held="stands")
     if world.matching == "closed":
         return world
     if said == "accepted" and world.matching == "proposed" and current and world.held != "held":

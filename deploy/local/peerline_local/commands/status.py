@@ -76,5 +76,7 @@ def _in_short(answer: Any) -> str:
 
 
 def _check_in_short(check: dict[str, Any]) -> str:
-    figures = (f"{key}={json.dumps(value)}" for key, value in check.items() if key != "ok" and value not in ([], {}, None))
+    figures = (
+        f"{key}={json.dumps(value)}" for key, value in check.items() if key != "ok" and value not in ([], {}, None)
+    )
     return " ".join(["ok" if check.get("ok") else "not ok:", *(figure.replace('"', "") for figure in figures)])

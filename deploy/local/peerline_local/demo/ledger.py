@@ -118,7 +118,7 @@ class Ledger:
             return None
         try:
             return self._openers[audience].open(
-                sealed, model, referral_id=event.referral_id, event_type=event.ce_type()
+                sealed, model, referral_id=event.referral_id, event_type=event.name
             )
         except Unreadable:
             return None

@@ -36,7 +36,7 @@ _AFTERWARDS = (_TALKED, _NOT_WANTED, _TALKED, _NOT_REACHED_AT_FIRST)
 
 _THINKS_SECONDS = 0.25
 _LOOKS_AGAIN_SECONDS = 0.2
-_WAITS_SECONDS = 12.0
+_WAITS_SECONDS = 20.0
 
 
 @dataclass
@@ -46,14 +46,8 @@ class Play:
     supporter: str
     plan: tuple[str, ...]
     done: list[str] = field(default_factory=list)
-    ended: bool = False
-
-    @property
-    def state(self) -> str:
-        """In a word or two, for the table."""
-        if not self.plan:
-            return "left unread"
-        return self.done[-1] if self.done else "asked"
+    failed: str = ""
+    """What kind of error ended it, if one did."""
 
 
 class Players:
@@ -82,6 +76,11 @@ class Players:
             for link in asks(message):
                 if link not in self.plays:
                     self._begin(message.to[0].lower(), link)
+
+    @property
+    def failures(self) -> list[Play]:
+        """Those whose pages did not work."""
+        return [play for play in self.plays.values() if play.failed]
 
     @property
     def busy(self) -> int:
@@ -113,12 +112,15 @@ class Players:
     async def _act(self, play: Play, link: str) -> None:
         try:
             # A browser of their own: pages may give cookies.
-            async with httpx.AsyncClient(follow_redirects=True, trust_env=False, verify=self._tls) as browser:
+            async with self._browser() as browser:
                 await self._press_in_turn(play, link, browser)
         except httpx.HTTPError as error:
-            play.done.append(f"failed: {type(error).__name__}")
-        finally:
-            play.ended = True
+            play.failed = type(error).__name__
+
+    def _browser(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            follow_redirects=True, trust_env=False, verify=self._tls, timeout=_WAITS_SECONDS
+        )
 
     async def _press_in_turn(self, play: Play, link: str, browser: httpx.AsyncClient) -> None:
         for choice in play.plan:

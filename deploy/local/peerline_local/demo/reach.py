@@ -53,6 +53,14 @@ class Reach:
             return response.json()
         raise StackError(f"{service} refused it: {refusal(response)}")
 
+    async def metrics(self) -> dict[str, str]:
+        """Return what each service says of itself at /metrics."""
+        said = {}
+        for service in self.urls.keys() - {"mailbox"}:
+            async with self.client(service, "operator") as client:
+                said[service] = (await client.get("/metrics")).text
+        return said
+
 
 def refusal(response: httpx.Response) -> str:
     """Return what an answer says was wrong: status, code, and the field where it names one."""

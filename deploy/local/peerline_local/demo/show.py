@@ -12,7 +12,7 @@ from peerline.events import MatchConfirmed, OutreachLogged, ParticipantUnresolve
 from peerline.programme import Programmes
 
 from peerline_local.demo.comparison import Attribution, Fault, Finding, compare
-from peerline_local.demo.comparison.findings import exactly
+from peerline_local.demo.comparison.findings import exactly, wrong
 from peerline_local.demo.feeding import Feeding
 from peerline_local.demo.ledger import Ledger
 from peerline_local.demo.outcome import Outcome, outcome
@@ -22,6 +22,7 @@ from peerline_local.demo.reach import Reach
 from peerline_local.demo.records import Reader, reading
 from peerline_local.demo.samples import Samples
 from peerline_local.demo.scenes import Stage
+from peerline_local.home import write_atomically
 from peerline_local.mailbox import Message, read_messages
 
 _QUIET_SECONDS = 1.5
@@ -68,6 +69,7 @@ class Show:
                 handing_in.cancel()
                 await self.players.stop()
         quarantined = await self._quarantined()
+        self._keep(await self.reach.metrics())
         seconds = time.monotonic() - self.began
         return outcome(
             self.samples, self.ledger, self._new_mail(), findings, quarantined=quarantined, seconds=seconds
@@ -134,13 +136,22 @@ class Show:
             self.samples.must_be_quarantined, await self._quarantined(), "feed", "records in quarantine"
         )
         found = compare(self.samples, self.ledger, self._mail(), coordinators(self.programmes))
-        return [*found, *self.feeding.findings, *quarantined]
+        pages = [
+            wrong(play.supporter, f"a page did not work: {play.failed}") for play in self.players.failures
+        ]
+        return [*found, *self.feeding.findings, *quarantined, *pages]
 
     async def _quarantined(self) -> int:
         entries = (await self.reach.ask("intake", "GET", "/v1/quarantine?limit=500", role="operator"))[
             "entries"
         ]
         return len(entries) - self._quarantined_before
+
+    def _keep(self, metrics: dict[str, str]) -> None:
+        """The metrics at the end, a file for each service, to be looked at when nothing runs any more."""
+        folder = self.reach.home.folder(self.reach.home.path / "demo" / "metrics")
+        for service, said in metrics.items():
+            write_atomically(folder / f"{service}.txt", said)
 
     def _mail(self) -> list[Message]:
         return read_messages(self.reach.home.mail)

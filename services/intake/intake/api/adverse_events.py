@@ -1,6 +1,7 @@
 """The webhook of incident systems. An answer of 2xx means that what it says is committed."""
 
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,8 @@ async def take_delivery(
 
 def _sender(transactions: Transactions, source_id: str, request: Request, body: bytes) -> Source:
     """The source that signed this; one answer for every reason why none did."""
-    is_signed = transactions.get(WebhookSecrets).accepts(source_id, body, request.headers)
+    secrets = transactions.get(WebhookSecrets)
+    is_signed = secrets.accepts(source_id, body, request.headers, datetime.now(UTC))
     source = transactions.get(Sources).get(source_id)
     if not is_signed or source is None:
         raise Problem(401, "not-signed")

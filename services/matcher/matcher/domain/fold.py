@@ -72,7 +72,7 @@ def _from_intake(case: Case, fact: Fact) -> Case:
             return replace(
                 case,
                 created=True,
-                invites_first=fact.invites_first,
+                invites_first=case.invites_first or fact.invites_first,
                 allowance=max(case.allowance, fact.attempts),
                 profile=_newer(case.profile, fact.sequence, fact.readable),
             )

@@ -55,9 +55,11 @@ def released(ledger: Ledger, referral_id: UUID) -> set[int]:
 
 def _moves(label: str, referral_id: UUID, ledger: Ledger) -> Iterator[Finding]:
     """What has begun goes on, or is over, or waits for a person."""
-    if is_closed(ledger, referral_id):
-        return
     withdrawn = ledger.about(referral_id, ReferralWithdrawn)
+    if is_closed(ledger, referral_id):
+        if not withdrawn and not steps(ledger, referral_id, "contact-shown"):
+            yield missing(label, "closed before anybody had the contact")
+        return
     if withdrawn and not steps(ledger, referral_id, "retraction-declined"):
         yield missing(label, "withdrawn, and neither closed nor kept")
         return

@@ -1,0 +1,308 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from peerline.events import (
+    Audience,
+    DeadlineBreached,
+    DeadlineMet,
+    DeadlineSet,
+    MatchConfirmed,
+    MatchProposed,
+    MatchReleased,
+    OutreachLogged,
+    ParticipantUnresolved,
+    Phase,
+    ReferralCreated,
+    ReferralJoined,
+    ReferralWithdrawn,
+)
+from peerline_local.demo.comparison import Fault, Finding
+from peerline_local.demo.scenes import Offer
+
+from tests.unit.local.perfect_run import (
+    IDS,
+    Run,
+    log,
+    perfect_run,
+    perfect_run_of,
+    propose,
+    record_of,
+    referral_id_of,
+    spoiled,
+    supporters_for,
+    without,
+)
+
+
+@pytest.fixture
+def run() -> Run:
+    return perfect_run()
+
+
+@pytest.fixture
+def offer(run: Run) -> Offer:
+    """One that nothing is special about."""
+    return next(one for one in run.samples.offers if one.source and one.known and not one.retracted)
+
+
+def faults(findings: list[Finding], fault: Fault) -> list[str]:
+    return [str(finding) for finding in findings if finding.fault is fault]
+
+
+def test_a_perfect_run_has_nothing_missing_doubled_or_wrong(run: Run) -> None:
+    assert run.findings() == []
+
+
+def test_a_referral_that_never_came_is_missing(run: Run, offer: Offer) -> None:
+    spoilt = without(run, *run.of(ReferralCreated, offer.label))
+
+    assert f"{offer.label}: no referral" in faults(spoilt.findings(), Fault.MISSING)
+
+
+def test_a_second_referral_for_the_same_incident_and_person_is_a_duplicate(run: Run, offer: Offer) -> None:
+    (created,) = run.of(ReferralCreated, offer.label)
+    other = IDS.referral("shcp", "another-source", "1", "2")
+    origin = run.ledger().origin(created)
+    person = run.ledger().person(created)
+    assert origin is not None
+    assert person is not None
+    sealed = created.sealed.model_copy(  # type: ignore[union-attr]
+        update={
+            "desk": run.keys.seal(Audience.DESK, origin, ReferralCreated, other),
+            "notifier": run.keys.seal(Audience.NOTIFIER, person, ReferralCreated, other),
+        }
+    )
+    run.events.append(spoiled(created, referral_id=other, sealed=sealed))
+
+    assert f"{offer.label}: 2 referrals" in faults(run.findings(), Fault.DUPLICATE)
+
+
+def test_created_twice_under_one_id_is_a_duplicate(run: Run, offer: Offer) -> None:
+    run.events += [spoiled(event) for event in run.of(ReferralCreated, offer.label)]
+
+    assert f"{offer.label}: the same referral more than once" in faults(run.findings(), Fault.DUPLICATE)
+
+
+def test_a_record_that_stands_twice_is_a_duplicate(run: Run, offer: Offer) -> None:
+    (created,) = run.of(ReferralCreated, offer.label)
+    ledger = run.ledger()
+
+    ledger.add([record_of(created, 9999)])
+
+    assert ledger.redelivered == [f"referral-created {created.event_id}"]
+
+
+def test_a_join_into_a_case_that_is_not_there_is_missing(run: Run) -> None:
+    joined = next(event for event in run.events if isinstance(event, ReferralJoined))
+    spoilt = without(
+        run, *(e for e in run.events if isinstance(e, ReferralCreated) and e.referral_id == joined.into)
+    )
+
+    assert any(
+        "joined into a case that is not there" in one for one in faults(spoilt.findings(), Fault.MISSING)
+    )
+
+
+def test_a_refused_join_needs_a_case_of_its_own(run: Run) -> None:
+    joined = next(event for event in run.events if isinstance(event, ReferralJoined))
+    offer = next(one for one in run.samples.offers if referral_id_of(one) == joined.referral_id)
+    log(run, offer, "join-refused")
+
+    assert f"{offer.label}: its case was closed, and it has none of its own" in faults(
+        run.findings(), Fault.MISSING
+    )
+
+
+def test_somebody_spared_who_was_referred_is_wrong(run: Run, offer: Offer) -> None:
+    spared = next(one for one in run.samples.spared if one.not_eligible)
+    scenes = [
+        replace(scene, offers=(*scene.offers, replace(offer, person=spared.person, incident=spared.incident)))
+        for scene in run.samples.scenes[:1]
+    ]
+    more = replace(run.samples, scenes=(*scenes, *run.samples.scenes[1:]))
+    believing = perfect_run_of(more)
+
+    found = replace(believing, samples=run.samples).findings()
+
+    assert any("must not be contacted" in one for one in faults(found, Fault.WRONG))
+
+
+def test_an_unknown_person_who_was_forgotten_is_missing(run: Run) -> None:
+    spoilt = without(run, *(event for event in run.events if isinstance(event, ParticipantUnresolved)))
+
+    assert any("kept for a coordinator" in one for one in faults(spoilt.findings(), Fault.MISSING))
+
+
+def test_a_case_for_which_nobody_was_sought_is_missing(run: Run, offer: Offer) -> None:
+    left = [e for e in run.events if e.referral_id == referral_id_of(offer)]
+    spoilt = without(
+        run, *(e for e in left if isinstance(e, (MatchProposed, MatchConfirmed, OutreachLogged)))
+    )
+
+    assert f"{offer.label}: nobody was found to ask" in faults(spoilt.findings(), Fault.MISSING)
+
+
+def test_a_yes_that_was_never_confirmed_is_missing(run: Run, offer: Offer) -> None:
+    later = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]
+    spoilt = without(run, *run.of(MatchConfirmed, offer.label), *later)
+
+    assert f"{offer.label}: attempt 1 was accepted and not confirmed" in faults(
+        spoilt.findings(), Fault.MISSING
+    )
+
+
+def test_two_supporters_asked_at_once_is_a_duplicate(run: Run, offer: Offer) -> None:
+    propose(run, offer, 2, supporters_for(run.samples, offer)[1])
+
+    assert f"{offer.label}: attempts 1 and 2 at the same time" in faults(run.findings(), Fault.DUPLICATE)
+
+
+def test_one_supporter_after_the_other_is_as_it_must_be(run: Run, offer: Offer) -> None:
+    match: dict[str, Any] = {"match_id": IDS.match(referral_id_of(offer), 1), "attempt": 1}
+    log(run, offer, "supporter-declined", **match)
+    run.add(MatchReleased, referral_id_of(offer), offer.programme, 1, **match)
+
+    propose(run, offer, 2, supporters_for(run.samples, offer)[1])
+
+    assert run.findings() == []
+
+
+def test_the_same_supporter_asked_again_is_a_duplicate(run: Run, offer: Offer) -> None:
+    match: dict[str, Any] = {"match_id": IDS.match(referral_id_of(offer), 1), "attempt": 1}
+    run.add(MatchReleased, referral_id_of(offer), offer.programme, 1, **match)
+
+    propose(run, offer, 2, supporters_for(run.samples, offer)[0])
+
+    assert any("was asked 2 times" in one for one in faults(run.findings(), Fault.DUPLICATE))
+
+
+def test_contact_shown_to_two_supporters_is_a_duplicate(run: Run, offer: Offer) -> None:
+    log(run, offer, "contact-shown", match_id=IDS.match(referral_id_of(offer), 2), attempt=2)
+
+    assert f"{offer.label}: two supporters have the contact" in faults(run.findings(), Fault.DUPLICATE)
+
+
+def test_an_involved_supporter_who_was_asked_is_wrong(run: Run) -> None:
+    supporters = {one.person.id: one for one in run.samples.people.supporters}
+    involved = next(one for one in run.samples.offers if one.person.id in supporters)
+    other = next(
+        o for o in run.samples.offers if o.incident == involved.incident and o.person != involved.person
+    )
+    match: dict[str, Any] = {"match_id": IDS.match(referral_id_of(other), 1), "attempt": 1}
+    run.add(MatchReleased, referral_id_of(other), other.programme, 1, **match)
+
+    propose(run, other, 2, supporters[involved.person.id])
+
+    assert f"{other.label}: {supporters[involved.person.id].id} is involved" in faults(
+        run.findings(), Fault.WRONG
+    )
+
+
+def test_a_supporter_of_the_same_training_programme_is_wrong(run: Run) -> None:
+    offer = next(one for one in run.samples.offers if one.programme == "rcaps")
+    own = offer.person.training_programme
+    same = next(one for one in run.samples.people.supporters if one.person.training_programme == own)
+    match: dict[str, Any] = {"match_id": IDS.match(referral_id_of(offer), 1), "attempt": 1}
+    run.add(MatchReleased, referral_id_of(offer), offer.programme, 1, **match)
+
+    propose(run, offer, 2, same)
+
+    assert f"{offer.label}: {same.id} is of the same training programme" in faults(
+        run.findings(), Fault.WRONG
+    )
+
+
+@pytest.mark.parametrize("clock", ["match", "first-contact"])
+def test_a_clock_that_was_not_started_is_missing(run: Run, offer: Offer, clock: str) -> None:
+    own = [
+        e for e in run.events if e.referral_id == referral_id_of(offer) and getattr(e, "clock", "") == clock
+    ]
+
+    assert f"{offer.label}: no {clock} deadline" in faults(without(run, *own).findings(), Fault.MISSING)
+
+
+def test_a_clock_that_stopped_without_a_word_is_missing(run: Run, offer: Offer) -> None:
+    spoilt = without(run, *run.of(DeadlineMet, offer.label))
+
+    assert f"{offer.label}: match deadline neither met nor breached" in faults(
+        spoilt.findings(), Fault.MISSING
+    )
+
+
+@pytest.mark.parametrize("kind", [DeadlineSet, DeadlineMet])
+def test_a_deadline_that_was_set_or_met_twice_is_a_duplicate(
+    run: Run, offer: Offer, kind: type[DeadlineSet] | type[DeadlineMet]
+) -> None:
+    run.events += [spoiled(event) for event in run.of(kind, offer.label)]
+
+    assert faults(run.findings(), Fault.DUPLICATE)
+
+
+def test_a_late_request_that_is_not_breached_on_entry_is_missing(run: Run) -> None:
+    late = next(request.offer for request in run.samples.requests if request.late)
+    spoilt = without(run, *run.of(DeadlineBreached, late.label))
+
+    assert f"{late.label}: keyed late, and not breached on entry" in faults(spoilt.findings(), Fault.MISSING)
+
+
+def test_a_message_that_never_arrived_is_missing(run: Run) -> None:
+    lost = next(message for message in run.mail if "/s/" in message.body)
+    spoilt = replace(run, mail=[message for message in run.mail if message is not lost])
+
+    assert any("messages that ask" in one for one in faults(spoilt.findings(), Fault.MISSING))
+
+
+def test_a_second_message_about_one_match_is_a_duplicate(run: Run) -> None:
+    run.send(run.mail[0].to[0], link=True)
+
+    assert any("messages that ask" in one for one in faults(run.findings(), Fault.DUPLICATE))
+
+
+def test_a_message_that_arrived_twice_is_a_duplicate(run: Run) -> None:
+    run.mail.append(replace(run.mail[0], id="again"))
+
+    assert any("arrived 2 times" in one for one in faults(run.findings(), Fault.DUPLICATE))
+
+
+def test_a_message_to_two_recipients_is_a_duplicate(run: Run) -> None:
+    run.mail[0] = replace(run.mail[0], to=(*run.mail[0].to, "somebody.else@staff.example"))
+
+    assert any("2 recipients" in one for one in faults(run.findings(), Fault.DUPLICATE))
+
+
+def test_a_coordinator_who_was_not_told_of_a_breach_is_missing(run: Run) -> None:
+    spoilt = replace(run, mail=[message for message in run.mail if "coordinator" not in message.to[0]])
+
+    assert any("coordinator of shcp" in one for one in faults(spoilt.findings(), Fault.MISSING))
+
+
+def test_a_withdrawn_case_that_nobody_ended_is_missing(run: Run, offer: Offer) -> None:
+    closed = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]
+    spoilt = without(run, *closed)
+    spoilt.add(ReferralWithdrawn, referral_id_of(offer), offer.programme, 1)
+
+    assert f"{offer.label}: withdrawn, and neither closed nor kept" in faults(
+        spoilt.findings(), Fault.MISSING
+    )
+
+    log(spoilt, offer, "retraction-declined", Phase.CONTACTED)
+    assert spoilt.findings() == []
+
+
+def test_what_an_earlier_run_left_does_not_count(run: Run) -> None:
+    ledger = run.ledger()
+
+    ledger.begin()
+
+    assert ledger.new(ReferralCreated) == []
+    assert len(ledger.all(ReferralCreated)) > 40
+
+
+def test_no_finding_names_anybody(run: Run) -> None:
+    nobody = replace(run, events=[], mail=[])
+
+    said = " ".join(map(str, nobody.findings())).lower()
+
+    assert len(nobody.findings()) > 40
+    assert not [canary for canary in run.samples.canaries() if canary.lower() in said]
