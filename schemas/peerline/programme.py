@@ -130,8 +130,8 @@ class Elapsed(Section):
     """Due a fixed time after the start; another where the start falls on Saturday or Sunday."""
 
     rule: Literal["elapsed"] = "elapsed"
-    weekday: timedelta
-    weekend: timedelta
+    weekday: Wait
+    weekend: Wait
 
 
 class Clock(Section):

@@ -189,7 +189,7 @@ async def test_a_bug_holds_its_partition_and_skips_nothing(
     counter.fail = {referrals[3].event_id}
     await workplace.publish(*referrals)
 
-    async with workplace.running(counter.service(workplace, tmp_path)) as service:
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
         await until(lambda: _is_held(service), what="a held partition")
         held = (await service.client.get("/ready")).json()
         counter.fail = set()
@@ -199,6 +199,42 @@ async def test_a_bug_holds_its_partition_and_skips_nothing(
     assert held["ready"] is False
     assert {match.referral_id for match in matches} == {each.referral_id for each in referrals}
     assert aside == []
+
+
+async def test_a_bug_that_persists_for_one_event_while_others_pass_sets_that_event_aside(
+    workplace: Workplace, counter: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.subscription.PERSISTENT", 1.0)
+    referrals = [a_referral(workplace, number) for number in range(12)]
+    counter.fail = {referrals[3].event_id}
+    await workplace.publish(*referrals)
+
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
+        await until(lambda: _is_held(service), what="a held partition")
+        later = [a_referral(workplace, number) for number in range(12, 24)]
+        await workplace.publish(*later)
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 23, seconds=40)
+        aside = await quarantined(service)
+
+    assert referrals[3].referral_id not in {match.referral_id for match in matches}
+    assert aside == [("handler-failed", "")]
+
+
+async def test_a_database_that_is_away_for_a_while_loses_nothing(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    referrals = [a_referral(workplace, number) for number in range(40)]
+
+    async with workplace.running(counter.service(workplace, tmp_path)) as service:
+        for number in range(4):
+            await workplace.publish(*referrals[number * 10 : number * 10 + 10])
+            await service.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) >= 40, seconds=40)
+
+    assert sorted(match.referral_id for match in matches) == sorted(each.referral_id for each in referrals)
 
 
 async def _is_held(service: Running) -> bool:

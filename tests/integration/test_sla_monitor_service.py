@@ -21,6 +21,7 @@ from peerline.events import (
     Topic,
 )
 from peerline.programme import read_programmes
+from pydantic import ValidationError
 from sla_monitor import api, handlers, sweep
 from sla_monitor.settings import Settings
 
@@ -130,3 +131,13 @@ async def test_the_clocks_of_a_case_are_shown_to_operators_and_coordinators_only
     ]
 
     assert codes == ["unknown-case", "unknown-case", "no-valid-token"]
+
+
+def test_a_programme_with_a_clock_that_nothing_would_start_is_refused_by_name(
+    workplace: Workplace, programmes: Path
+) -> None:
+    text = (programmes / "shcp.yaml").read_text()
+    (programmes / "shcp.yaml").write_text(text.replace("kind: match", "kind: follow-up"))
+
+    with pytest.raises(ValidationError, match="shcp: clocks: follow-up"):
+        workplace.settings(Settings, "sla-monitor", programmes=programmes)

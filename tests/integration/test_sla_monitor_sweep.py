@@ -68,6 +68,18 @@ async def test_several_replicas_breach_every_deadline_once_with_one_sequence_for
     assert sorted(sequences) == sorted((str(r.referral_id), number) for r in referrals for number in (3, 4))
 
 
+async def test_one_run_decides_all_that_is_due_in_as_many_batches_as_it_takes(
+    impatient: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "BATCH", 7)
+    await impatient.deliver(*(created(uuid4(), NOW, entered_at=NOW - DAY) for _ in range(20)))
+
+    wait = await impatient.sweep()
+
+    assert wait is None
+    assert Counter(event["type"] for event in await impatient.published())["deadline-breached"] == 40
+
+
 async def test_a_sweep_that_dies_before_its_commit_leaves_everything_due(
     impatient: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

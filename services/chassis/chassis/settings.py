@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from peerline.zones import use_packaged_zones
 from pydantic import DirectoryPath, Field, FilePath, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -60,7 +61,8 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def load(settings: type[S]) -> S:
-    """The settings of this process; ends it (exit code 2) with one line per variable that is wrong."""
+    """The settings of this process; ends it with one line that names each variable that is wrong."""
+    use_packaged_zones()
     try:
         return settings()
     except ValidationError as error:

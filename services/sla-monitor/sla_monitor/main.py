@@ -5,12 +5,11 @@ from pathlib import Path
 from chassis import Round, Service, load, run
 
 from sla_monitor import api, handlers, sweep
-from sla_monitor.settings import Settings, use_packaged_zones
+from sla_monitor.settings import Settings
 
 
 def main() -> None:
     """Run the service until it is told to stop."""
-    use_packaged_zones()
     run(
         Service(
             name="sla-monitor",

@@ -42,7 +42,7 @@ async def horizon(connection: Connection, now: datetime) -> datetime:
 
 async def claim_due(connection: Connection, until: datetime, limit: int) -> list[Case]:
     """
-    Lock and read up to `limit` cases with something due, the longest due first; skip what others hold.
+    Lock and read the cases of up to `limit` clocks that are due, the longest due first; skip what others hold.
 
     The clocks are read by a second statement, after the locks: the first one's view of them may date
     from before another replica decided about them.

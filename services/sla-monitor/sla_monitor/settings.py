@@ -1,6 +1,5 @@
 """What the monitor reads from its environment, and what it refuses to start with."""
 
-import zoneinfo
 from pathlib import Path
 
 from chassis import ServiceSettings
@@ -26,14 +25,3 @@ class Settings(ServiceSettings):
                 if clock.kind not in KINDS:
                     raise ValueError(f"{programme.id}: clocks: {clock.kind} is not a clock that can be watched")
         return folder
-
-
-def use_packaged_zones() -> None:
-    """
-    Read time zones from the tzdata package only, never from the system's files.
-
-    Due times must not depend on the machine: British Columbia stopped changing its clocks in 2026, and
-    a system without that news would answer an hour wrongly.
-    """
-    zoneinfo.reset_tzpath(to=())
-    zoneinfo.ZoneInfo.clear_cache()

@@ -11,7 +11,7 @@ from sla_monitor.domain.facts import Case
 from sla_monitor.publication import publish
 
 BATCH = 500
-"""Cases decided in one transaction: a few tens of milliseconds."""
+"""Clocks claimed in one transaction: a few tens of milliseconds."""
 
 AGAIN = timedelta(milliseconds=50)
 """The shortest wait: something is due, but another replica holds it or the inputs are behind."""
@@ -31,8 +31,7 @@ async def run(transactions: Transactions) -> timedelta | None:
     """
     while True:
         async with transactions.begin() as work:
-            claimed = await _decide_due(work)
-            if claimed < BATCH:
+            if not await _decide_due(work):
                 wait = await repository.until_next(work.connection)
                 return None if wait is None else max(wait, AGAIN)
 

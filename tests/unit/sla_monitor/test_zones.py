@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from sla_monitor.settings import use_packaged_zones
+from peerline.zones import use_packaged_zones
 
 BEFORE = zoneinfo.TZPATH
 

@@ -73,25 +73,18 @@ def _list(home: Home, *, as_json: bool) -> None:
             typer.echo(json.dumps(item))
     elif not items:
         typer.echo("Nothing waits for a person")
-    else:
-        _print(items)
+    for item in [] if as_json else items:
+        typer.echo(line_of(item))
 
 
-def _print(items: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(
-        "id", "service", "kind", "reason", "programme", "since", "actions", box=None, pad_edge=False
+def line_of(item: dict[str, Any]) -> str:
+    """Return an item in a line: id, since when, where, what and why, and what can be done."""
+    since = str(item["since"])[:16].replace("T", " ")
+    what = " ".join(filter(None, (item["kind"], item["reason"], "urgent" if item["urgent"] else "")))
+    actions = ", ".join(item["actions"])
+    return (
+        f"{item['id'][:8]}  {since}  {item['service']:<12} {item['programme'] or '':<12} {what}  [{actions}]"
     )
-    for item in items:
-        kind = f"{item['kind']} (urgent)" if item["urgent"] else item["kind"]
-        since = str(item["since"])[:19].replace("T", " ")
-        actions = " ".join(item["actions"])
-        table.add_row(
-            item["id"][:8], item["service"], kind, item["reason"], item["programme"] or "", since, actions
-        )
-    Console().print(table)
 
 
 async def _act(home: Home, item_id: str, action: str, body: dict[str, Any]) -> None:

@@ -58,4 +58,4 @@ def breaks(released: Schema, current: Schema) -> Iterator[str]:
 def _accepts(reader: Schema, writer: Schema) -> bool:
     """Whether there is provably nothing that the writer writes and the reader refuses."""
     written, read = (canonicalize(schema, validate_formats=True) for schema in (writer, reader))
-    return bool(written.subtract(read).satisfiability() is not Satisfiability.YES)
+    return bool(written.subtract(read).satisfiability() is Satisfiability.NO)

@@ -178,17 +178,24 @@ def is_too_old(report: IncidentReport, arrived_at: datetime, age_limit: timedelt
 
 def merge_people(people: Iterable[Participant]) -> tuple[Participant, ...]:
     """Return each person once, with everything known of them and the strongest involvement."""
-    merged: list[Participant] = []
+    groups: list[list[Participant]] = []
+    place_of: dict[object, int] = {}
     for person in people:
-        same = [known for known in merged if known.is_same_as(person)]
-        if not same:
-            merged.append(person)
-            continue
-        place = merged.index(same[0])
-        # One person may turn out to be two earlier entries: the new one shares something with both.
-        merged = [known for known in merged if known not in same]
-        merged.insert(place, _joined([*same, person]))
-    return tuple(merged)
+        places = sorted({place_of[token] for token in _tokens(person) if token in place_of})
+        # One person may turn out to be several earlier entries: the new one shares something with each.
+        group = [known for place in places for known in groups[place]] + [person]
+        for place in places:
+            groups[place] = []
+        place = places[0] if places else len(groups)
+        groups[place : place + 1] = [group]
+        moved = group if len(places) > 1 else [person]
+        place_of.update((token, place) for known in moved for token in _tokens(known))
+    return tuple(_joined(group) for group in groups if group)
+
+
+def _tokens(person: Participant) -> tuple[object, ...]:
+    """Return what a person is known by; those who are not named are told apart by their involvement only."""
+    return (*person.identifiers, *person.references) or (person.involvement,)
 
 
 def union(previous: IncidentReport, new: IncidentReport) -> Update:

@@ -81,6 +81,6 @@ def _is_deeper_than(limit: int, content: object) -> bool:
 
 
 def _inner(node: object) -> list[object]:
-    if isinstance(node, dict):
-        return list(node.values())
-    return node if isinstance(node, list) else []
+    """The objects and lists directly in this one."""
+    members = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [inner for inner in members if isinstance(inner, dict | list)]

@@ -26,6 +26,7 @@ from intake.readers.bodies import Repeating
 from intake.readers.contacts import objects
 from intake.readers.faults import UnreadableReport
 from intake.readers.modifiers import refuse_modifiers
+from intake.readers.people import PERSONS
 from intake.readers.references import Neighbours, Resource, Surroundings, server_of
 from intake.sources import SourceRules
 
@@ -146,7 +147,18 @@ def _neighbours(entries: list[Entry]) -> Neighbours:
         # A resource that has an address on some server is found by that address alone.
         if server_of(entry.address) is None:
             by_name.setdefault(f"{entry.resource.get('resourceType')}/{entry.resource.get('id')}", entry.resource)
-    return Neighbours(by_address, by_name)
+    return Neighbours(by_address, by_name, _faults(entries))
+
+
+def _faults(entries: list[Entry]) -> dict[int, UnreadableReport]:
+    faults: dict[int, UnreadableReport] = {}
+    for entry in entries:
+        if entry.resource.get("resourceType") in PERSONS:
+            try:
+                refuse_modifiers(entry.resource, "")
+            except UnreadableReport as fault:
+                faults[id(entry.resource)] = fault
+    return faults
 
 
 def _reported(kind: str, entries: list[Entry]) -> list[Entry]:

@@ -45,6 +45,8 @@ def refuse_modifiers(resource: dict[str, object], path: str) -> None:
     Nested ones count, and so do those in parts that are dropped: their sender says that they may not be
     passed over. The status of R5 is understood in an AdverseEvent's own modifierExtension, and nowhere else.
     """
+    if not _has_modifiers(resource):
+        return
     own = resource.get("modifierExtension") if resource.get("resourceType") == "AdverseEvent" else None
     for node, place in _objects(resource, path):
         repeated = node.repeated if isinstance(node, Repeating) else frozenset()
@@ -56,6 +58,20 @@ def refuse_modifiers(resource: dict[str, object], path: str) -> None:
         extensions = node.get("modifierExtension")
         if extensions and not (extensions is own and all(map(is_status, _listed(own)))):
             raise UnreadableReport("refused-extension", f"{place}.modifierExtension")
+
+
+def _has_modifiers(root: dict[str, object]) -> bool:
+    """Whether there is any modifier at all: most messages have none, and paths are dear to build."""
+    waiting: list[object] = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if any(name in node for name in _BINDING):
+                return True
+            waiting += [inner for inner in node.values() if isinstance(inner, dict | list)]
+        elif isinstance(node, list):
+            waiting += [inner for inner in node if isinstance(inner, dict | list)]
+    return False
 
 
 def is_status(extension: object) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from intake.domain.incident import Contact, Involvement, Participant
 from intake.readers.contacts import contact_of
 from intake.readers.elements import Concept, Person, Reference, checked
-from intake.readers.modifiers import refuse_modifiers
 from intake.readers.references import Resource, Surroundings, is_resource_name, kind_of
 
 PERSONS = ("Practitioner", "PractitionerRole")
@@ -62,7 +61,7 @@ def _described(reference: Reference, resource: Resource | None, around: Surround
     if resource is None:
         return here
 
-    refuse_modifiers(resource, path)
+    around.refuse_unusable(resource, path)
     person = checked(Person, resource, path)
     if resource.get("resourceType") == "PractitionerRole" and person.practitioner is not None:
         behind = around.resource(person.practitioner)

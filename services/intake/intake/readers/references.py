@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from intake.domain.incident import Identifier
 from intake.readers.elements import IdentifierPart, Reference
+from intake.readers.faults import UnreadableReport
 from intake.sources import SourceRules
 
 #: Markers that stand for "there is no identifier", as HL7's null flavours and as people type them.
@@ -35,6 +36,8 @@ class Neighbours:
 
     by_address: Mapping[str, Resource] = field(default_factory=dict)
     by_name: Mapping[str, Resource] = field(default_factory=dict)
+    faults: Mapping[int, UnreadableReport] = field(default_factory=dict)
+    """What forbids the use of a resource, by its `id()`: each is examined once, however often it is meant."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,12 @@ class Surroundings:
         # A foreign server's Practitioner/1 is somebody else than ours.
         is_foreign = found["base"] is not None and found["base"] != home
         return None if is_foreign else self.neighbours.by_name.get(name)
+
+    def refuse_unusable(self, resource: Resource, path: str) -> None:
+        """Raise UnreadableReport for a neighbour that may not be used; `path` is where it is needed."""
+        fault = self.neighbours.faults.get(id(resource))
+        if fault is not None:
+            raise UnreadableReport(fault.code, path + fault.path)
 
     def stable_reference(self, reference: Reference) -> str | None:
         """Return the reference as the directory may know it: relative for the source's server, else in full.

@@ -9,7 +9,6 @@ import io
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from intake.readers.bodies import MAX_BYTES
 from intake.readers.faults import RowFault, UnreadableReport
@@ -134,7 +133,7 @@ def _records(lines: list[str], start: int, delimiter: str, width: int) -> Iterat
 
 def _record(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | None, int]:
     """Return the record that begins on this line, and the line after it; None if there is none."""
-    reader = csv.reader(islice(lines, at, at + MAX_LINES_PER_ROW), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines[at : at + MAX_LINES_PER_ROW], delimiter=delimiter, strict=True)
     try:
         return next(reader), at + reader.line_num
     except (csv.Error, StopIteration):

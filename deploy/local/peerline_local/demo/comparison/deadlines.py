@@ -81,7 +81,9 @@ def _stopped(ledger: Ledger, referral_id: UUID, clock: str) -> bool:
 
 
 def _late(label: str, referral_id: UUID, ledger: Ledger) -> Iterator[Finding]:
-    """What was keyed too late is breached at once, and says so."""
+    """What was keyed too late is breached at once, and says so; what joined a case has no clock of its own."""
+    if not ledger.about(referral_id, ReferralCreated):
+        return
     breaches = _of(ledger, referral_id, DeadlineBreached, MATCH)
     if not any(event.late_entry for event in breaches):
         yield missing(label, "keyed late, and not breached on entry")

@@ -1,0 +1,424 @@
+"""The rules by which reports become referrals, one by one."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from intake.domain.book import Book, Incident, SourceTerms, is_triggered
+from intake.domain.cases import Fact, FactKind, Standing, Withdrawal, withdraw_person
+from intake.domain.incident import Contact, Identifier, Involvement, Participant
+from intake.domain.outcomes import note_step
+from intake.domain.people import ContactData, Directory, Person
+from intake.domain.referring import (
+    CONFLICTING_REPORT,
+    DECIDE_INVOLVEMENT,
+    NOBODY_NAMED,
+    OLD_REPORT,
+    PARTICIPANT_REMOVED,
+    UNRESOLVED,
+    Arrival,
+    Tally,
+    add_people,
+    dismiss,
+    look_again,
+    offer_late,
+    take_report,
+    tally_of,
+)
+
+from tests.unit.intake.test_referring_property import (
+    NOON,
+    TERMS,
+    Programme,
+    a_book,
+    a_participant,
+    a_person,
+    a_report,
+    an_arrival,
+    an_id,
+)
+
+HOUR = timedelta(hours=1)
+
+
+def a_book_that_knows(*numbers: int) -> Book:
+    book = a_book()
+    book.directory = Directory([a_person(number) for number in numbers])
+    return book
+
+
+def take(book: Book, incident: int, *people: Participant | int, at: Any = NOON, **said: Any) -> Arrival:
+    named = (a_participant(person) if isinstance(person, int) else person for person in people)
+    arrival = an_arrival(incident, a_report(incident, *named, **said), at)
+    take_report(book, arrival)
+    return arrival
+
+
+def facts(book: Book) -> list[str]:
+    return [fact.kind.value for fact in book.cases.facts]
+
+
+def last(book: Book, kind: FactKind) -> Fact:
+    return [fact for fact in book.cases.facts if fact.kind == kind][-1]
+
+
+def wanted(book: Book) -> set[str]:
+    return {item.kind for item in book.items.values() if item.wanted}
+
+
+def test_the_clock_starts_when_the_report_was_recorded_never_at_the_event() -> None:
+    book = a_book_that_knows(1)
+
+    take(book, 1, 1)
+
+    assert last(book, FactKind.CREATED).referral.received_at == NOON - HOUR
+
+
+def test_the_clock_starts_at_arrival_where_the_record_is_dated_later() -> None:
+    book = a_book_that_knows(1)
+
+    take(book, 1, 1, recorded_at=NOON + HOUR)
+
+    assert last(book, FactKind.CREATED).referral.received_at == NOON
+
+
+def test_whoever_a_correction_adds_is_received_when_it_arrives() -> None:
+    book = a_book_that_knows(1, 2)
+    take(book, 1, 1)
+
+    take(book, 1, 1, 2, at=NOON + 5 * HOUR, recorded_at=NOON)
+
+    assert last(book, FactKind.CREATED).referral.received_at == NOON + 5 * HOUR
+    assert facts(book) == ["created", "created", "amended"]
+
+
+def test_a_correction_tells_the_others_referrals_of_whom_it_adds() -> None:
+    book = a_book_that_knows(1, 2)
+    take(book, 1, 1)
+
+    take(book, 1, 1, 2)
+
+    assert last(book, FactKind.AMENDED).referral.excluded >= a_person(2).identified
+
+
+def test_what_a_joined_referral_learns_is_told_to_the_case_that_took_it() -> None:
+    book = a_book_that_knows(1, 2)
+    take(book, 1, 1)
+    take(book, 2, 1)
+
+    take(book, 2, 1, 2)
+
+    amended = last(book, FactKind.AMENDED).referral
+    assert amended.incident == an_id("incident", 1)
+    assert amended.excluded >= a_person(2).identified
+
+
+def test_an_original_that_comes_again_after_its_correction_changes_nothing() -> None:
+    book = a_book_that_knows(1, 2)
+    original = take(book, 1, 1, 2)
+    take(book, 1, 1)
+    book.items.clear()
+    before = book.incidents[original.incident]
+
+    assert take_report(book, original)
+
+    assert (book.incidents[original.incident], wanted(book)) == (before, set())
+
+
+def test_an_original_that_comes_again_after_its_retraction_is_no_conflict() -> None:
+    book = a_book_that_knows(1)
+    original = take(book, 1, 1)
+    take(book, 1, 1, retracted=True)
+
+    assert take_report(book, original)
+    assert wanted(book) == set()
+
+
+def test_a_conflict_stays_a_conflict_however_often_it_comes() -> None:
+    book = a_book_that_knows(1, 2)
+    take(book, 1, 1)
+    other = an_arrival(1, a_report(1, a_participant(2), occurred_at=NOON - timedelta(days=3)))
+
+    answers = [take_report(book, other) for _ in range(3)]
+
+    assert answers == [False, False, False]
+    assert wanted(book) == {CONFLICTING_REPORT}
+    assert facts(book) == ["created"]
+
+
+def test_a_removed_participant_is_put_to_a_person_if_they_have_a_referral() -> None:
+    book = a_book_that_knows(1, 2)
+    take(book, 1, 1, 2)
+
+    take(book, 1, 1)
+
+    assert PARTICIPANT_REMOVED in wanted(book)
+    assert "withdrawn" not in facts(book)
+
+
+def test_a_case_stands_on_for_another_incident_when_its_own_is_retracted() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    take(book, 2, 1)
+
+    take(book, 1, 1, retracted=True)
+    assert facts(book) == ["created", "joined"]
+    take(book, 2, 1, retracted=True)
+
+    assert facts(book) == ["created", "joined", "withdrawn", "withdrawn"]
+    assert {fact.withdrawal for fact in book.cases.facts[2:]} == {Withdrawal.RETRACTED}
+
+
+@pytest.mark.parametrize(("step", "becomes"), [("closed", "created"), ("retraction-declined", "joined")])
+def test_a_trigger_during_a_retraction_waits_for_outreach_to_say_whether_the_case_ends(step: str, becomes: str) -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    case = last(book, FactKind.CREATED).referral.referral_id
+    take(book, 1, 1, retracted=True)
+
+    take(book, 2, 1)
+    assert facts(book) == ["created", "withdrawn"]
+    note_step(book.cases, book.directory, case, step)
+
+    assert facts(book) == ["created", "withdrawn", becomes]
+
+
+def test_several_who_waited_become_one_case() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    case = last(book, FactKind.CREATED).referral.referral_id
+    take(book, 1, 1, retracted=True)
+    take(book, 2, 1)
+    take(book, 3, 1)
+
+    note_step(book.cases, book.directory, case, "closed")
+
+    assert facts(book) == ["created", "withdrawn", "created", "joined"]
+
+
+def test_a_case_that_closes_leaves_its_joined_referrals_refusable_once() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    take(book, 2, 1)
+    joined = last(book, FactKind.JOINED).referral
+
+    for step in ("closed", "join-refused", "join-refused"):
+        note_step(book.cases, book.directory, joined.referral_id, step)
+
+    assert facts(book) == ["created", "joined", "created"]
+    assert last(book, FactKind.CREATED).referral.received_at == joined.received_at
+
+
+def test_who_was_named_in_two_ways_before_anybody_knew_them_is_referred_once() -> None:
+    book = a_book_that_knows()
+    take(book, 1, a_participant(1, "npi"))
+    take(book, 1, a_participant(1, "reference"))
+    assert facts(book) == ["unresolved", "unresolved"]
+
+    book.directory = Directory([a_person(1)])
+    look_again(book, an_id("incident", 1), TERMS, NOON + HOUR)
+
+    assert sorted(facts(book)[2:]) == ["created", "withdrawn"]
+    assert last(book, FactKind.WITHDRAWN).withdrawal == Withdrawal.NOT_ELIGIBLE
+    assert tally_of(book, an_id("incident", 1)) == Tally(offered=1)
+
+
+def test_who_was_unknown_keeps_id_and_clock_once_known() -> None:
+    book = a_book_that_knows()
+    take(book, 1, 1)
+    unresolved = last(book, FactKind.UNRESOLVED).referral
+
+    book.directory = Directory([a_person(1)])
+    look_again(book, an_id("incident", 1), TERMS, NOON + timedelta(days=20))
+
+    created = last(book, FactKind.CREATED).referral
+    assert (created.referral_id, created.received_at) == (unresolved.referral_id, unresolved.received_at)
+    assert UNRESOLVED not in wanted(book)
+
+
+def test_whoever_could_be_two_people_is_put_to_a_person() -> None:
+    book = a_book_that_knows(1, 2)
+    both = Participant((Identifier("npi", "1"),), ("Practitioner/2",), Involvement.INVOLVED)
+
+    take(book, 1, both)
+
+    assert facts(book) == ["unresolved"]
+    assert wanted(book) == {UNRESOLVED}
+
+
+def test_a_nurse_whom_the_directory_knows_is_a_count_and_no_item() -> None:
+    book = a_book()
+    book.directory = Directory([a_person(1, "nurse")])
+
+    arrival = take(book, 1, 1)
+
+    assert tally_of(book, arrival.incident) == Tally(not_eligible=1)
+    assert (facts(book), wanted(book)) == ([], set())
+
+
+def test_no_physician_is_remembered_until_the_directory_says_otherwise() -> None:
+    book = a_book_that_knows()
+    first = take(book, 1, 1)
+
+    names = dismiss(book, first.incident, TERMS, NOON)
+    second = tally_of(book, take(book, 2, 1).incident)
+    book.directory = Directory([a_person(1)])
+    take(book, 3, 1)
+
+    assert (names, second) == ({"npi=1"}, Tally(not_eligible=1))
+    assert facts(book) == ["unresolved", "withdrawn", "created"]
+
+
+def test_a_late_report_is_held_for_a_person_and_keeps_its_clock_when_let_through() -> None:
+    book = a_book_that_knows(1)
+    arrival = take(book, 1, 1, occurred_at=NOON - timedelta(days=15))
+    assert (facts(book), wanted(book)) == ([], {OLD_REPORT})
+    assert tally_of(book, arrival.incident) == Tally(held=1)
+
+    offer_late(book, arrival.incident, TERMS, NOON + timedelta(days=1))
+
+    assert last(book, FactKind.CREATED).referral.received_at == NOON - HOUR
+
+
+def test_the_directory_alone_never_reaches_out_after_an_old_incident() -> None:
+    book = a_book()
+    book.directory = Directory([a_person(1, "nurse")])
+    arrival = take(book, 1, 1)
+
+    book.directory = Directory([a_person(1)])
+    look_again(book, arrival.incident, TERMS, NOON + timedelta(days=30))
+
+    assert facts(book) == []
+
+
+def test_an_incident_that_names_nobody_is_asked_about_once() -> None:
+    book = a_book_that_knows(1)
+    arrival = take(book, 1)
+    assert wanted(book) == {NOBODY_NAMED}
+    book.items.clear()
+
+    take(book, 1, severity=4)
+    assert wanted(book) == set()
+    add_people(book, arrival.incident, (a_participant(1),), TERMS, NOON + HOUR)
+
+    assert last(book, FactKind.CREATED).referral.received_at == NOON + HOUR
+
+
+def test_only_newly_named_authors_are_asked_about_again() -> None:
+    book = a_book_that_knows(1)
+    author, other = (a_participant(number, involvement=Involvement.AUTHOR) for number in (2, 3))
+    take(book, 1, 1, author)
+    assert wanted(book) == {DECIDE_INVOLVEMENT}
+    book.items.clear()
+
+    take(book, 1, 1, author, severity=4)
+    assert wanted(book) == set()
+    take(book, 1, 1, author, other)
+
+    assert wanted(book) == {DECIDE_INVOLVEMENT}
+
+
+def test_an_informant_is_not_contacted_and_not_asked_to_support() -> None:
+    book = a_book_that_knows(1, 2)
+
+    take(book, 1, 1, a_participant(2, involvement=Involvement.INFORMANT), reporter=a_participant(3))
+
+    assert facts(book) == ["created"]
+    assert last(book, FactKind.CREATED).referral.excluded == a_person(2).identified | {"npi=3"}
+
+
+def test_supervisors_and_team_are_never_asked() -> None:
+    def person(number: int, supervisors: set[str], teams: set[str]) -> Person:
+        plain = a_person(number)
+        return Person(
+            plain.person_id, plain.identified | {f"staff={number}"}, plain.references, plain.attributes,
+            ContactData("N"), frozenset(supervisors), frozenset(teams),
+        )  # fmt: skip
+
+    book = a_book()
+    book.directory = Directory([person(1, {"npi=2"}, {"team=a"}), person(2, set(), set()), person(3, set(), {"team=a"})])
+
+    take(book, 1, 1)
+
+    excluded = last(book, FactKind.CREATED).referral.excluded
+    assert {"npi=2", "staff=2", "npi=3", "staff=3"} <= excluded
+    assert not excluded & {"npi=1", "staff=1"}
+
+
+@pytest.mark.parametrize(
+    ("severity", "actuality", "triggered"),
+    [(0, "actual", False), (1, "actual", True), (5, "potential", False), (None, "actual", True)],
+)
+def test_a_trigger_looks_at_gravity_and_at_whether_it_happened(
+    severity: int | None, actuality: Any, triggered: bool
+) -> None:
+    assert is_triggered(Programme().trigger, a_report(1, severity=severity, actuality=actuality)) is triggered
+
+
+def test_a_programme_may_leave_out_what_states_no_gravity() -> None:
+    trigger = SimpleNamespace(severity_at_least=0, unknown_severity=False, actuality=frozenset({"actual"}))
+
+    assert not is_triggered(trigger, a_report(1, severity=None))
+
+
+def test_the_first_programme_that_serves_the_person_takes_them() -> None:
+    book = a_book_that_knows(1)
+    residents = Programme(id="residents")
+    residents.serves = lambda _attributes: False  # type: ignore[method-assign]
+    book.programmes = [residents, Programme(id="elsewhere", organisation="other"), Programme(id="all")]
+
+    take(book, 1, 1, 2)
+
+    assert [fact.referral.programme for fact in book.cases.facts] == ["all", "residents"]
+
+
+def test_an_organisation_without_that_door_refers_nobody() -> None:
+    book = a_book_that_knows(1)
+    book.programmes = [Programme(doors=frozenset({"self"}))]
+
+    arrival = take(book, 1, 1, 2)
+
+    assert tally_of(book, arrival.incident) == Tally(not_eligible=2)
+    assert wanted(book) == set()
+
+
+def test_a_trusted_source_s_contact_data_travels_with_the_referral() -> None:
+    book = a_book_that_knows(1)
+    contact = Contact(email="new@example.org")
+
+    take(book, 1, Participant((Identifier("npi", "1"),), (), Involvement.INVOLVED, contact))
+
+    assert last(book, FactKind.CREATED).referral.inputs.contact == contact
+
+
+def test_the_physicians_wish_ends_a_case_even_when_asked_through_a_joined_referral() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    take(book, 2, 1)
+
+    withdraw_person(book.cases, last(book, FactKind.JOINED).referral)
+    note_step(book.cases, book.directory, last(book, FactKind.JOINED).referral.referral_id, "join-refused")
+
+    assert facts(book) == ["created", "joined", "withdrawn", "withdrawn"]
+    assert all(referral.standing == Standing.WITHDRAWN for referral in book.cases)
+
+
+def test_an_incident_that_was_retracted_before_anything_else_came_refers_nobody() -> None:
+    book = a_book_that_knows(1)
+
+    arrival = take(book, 1, 1, retracted=True)
+
+    assert (facts(book), wanted(book), tally_of(book, arrival.incident)) == ([], set(), Tally())
+
+
+def test_an_incident_is_kept_with_its_first_receipt() -> None:
+    book = a_book_that_knows(1)
+    arrival = take(book, 1, 1)
+    take(book, 1, 1, 2, at=NOON + HOUR)
+
+    kept = book.incidents[arrival.incident]
+
+    assert isinstance(kept, Incident)
+    assert kept.received_at == NOON - HOUR
+    assert SourceTerms(kept.source, TERMS.organisation, TERMS.age_limit) == TERMS
