@@ -36,10 +36,10 @@ check: setup  ## lint, types, layers, schema compatibility
 bench: setup  ## benchmarks
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-lock:  ## renew requirements.lock (needs uv): all platforms, all versions, hashes, no index address
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    --no-emit-index-url --no-emit-find-links --group dev pyproject.toml \
-	    $(MEMBERS:%=%/pyproject.toml) -o requirements.lock
+lock:  ## renew requirements.lock (needs uv): all platforms and versions, hashes, no address, none of our own packages
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links --group dev pyproject.toml $(MEMBERS:%=%/pyproject.toml) \
+	    | grep -v '^-e ' > requirements.lock
 
 format:  ## rewrite the code as the formatter has it
 	$(BIN)/ruff check --fix $(SOURCES)
