@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from peerline.events import Topic
 from peerline.programme import ProgrammeError, read_programmes
 from pydantic import ValidationError
@@ -39,6 +40,16 @@ OWN_TOPIC = {
     "sla-monitor": Topic.DEADLINES,
 }
 """One topic per service, one writer per topic."""
+
+
+NO_TELEMETRY_OF_ITS_OWN: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own spans carry `url.path`, and so the tokens of private pages; its logs carry exception texts."""
 
 
 @dataclass(frozen=True)
