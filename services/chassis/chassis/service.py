@@ -100,7 +100,11 @@ def build(service: Service) -> FastAPI:
         resources=by_type(service.resources),
     )
     app = FastAPI(
-        title=f"Peerline {service.name}", docs_url=None, redoc_url=None, lifespan=_lifespan(service, surroundings)
+        title=f"Peerline {service.name}",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(service, surroundings),
+        telemetry=NO_TELEMETRY_OF_ITS_OWN,
     )
     app.state.tokens = http.Tokens(service.settings.tokens_file)
     app.state.actions = service.actions

@@ -28,7 +28,7 @@ from peerline.events import (
 from peerline.events.base import Part
 from peerline.ids import Ids
 from peerline.sealing import Opener, Sealer, key_set, new_key
-from peerline_local.demo.comparison import Finding, compare
+from peerline_local.demo.comparison import Fault, Finding, compare
 from peerline_local.demo.ledger import Ledger
 from peerline_local.demo.people import Supporter
 from peerline_local.demo.records import Record
@@ -247,3 +247,7 @@ def _sealed(run: Run, offer: Offer, kind: type[Event], referral_id: UUID) -> Sea
         desk=run.keys.seal(Audience.DESK, origin, kind, referral_id),
         notifier=run.keys.seal(Audience.NOTIFIER, contact, kind, referral_id),
     )
+
+
+def faults(findings: list[Finding], fault: Fault) -> list[str]:
+    return [str(finding) for finding in findings if finding.fault is fault]

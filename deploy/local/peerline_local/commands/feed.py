@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,33 +120,40 @@ def _first_source(door: Door) -> str:
 
 def _count(path: Path, body: bytes, source_id: str) -> Counter[str]:
     """What the reader of this file finds in it."""
-    from datetime import UTC, datetime
-
     from intake.readers.faults import UnreadableReport
-    from intake.readers.fhir import read_reports
-    from intake.readers.table import read_report_table
 
     source = _sources().get(source_id)
     if source is None:
         raise StackError(f"no source {source_id!r} is known here: see deploy/sources.yaml")
-    rules, now = source.rules(b""), datetime.now(UTC)
+    read = _read_table if _is_table(path) else _read_message
     counts: Counter[str] = Counter()
-    for message in [body] if _is_table(path) else messages(path, body):
+    for message in messages(path, body):
         try:
-            if _is_table(path):
-                reports, row_faults = read_report_table(message, source=rules, arrived_at=now)
-                counts["refused"] += len(row_faults)
-            else:
-                reading = read_reports(message, source=rules, arrived_at=now)
-                reports, faults = list(reading.reports), reading.faults
-                counts["refused"] += len(faults)
+            reports, faults = read(message, source.rules(b""))
         except UnreadableReport as fault:
             counts["refused"] += 1
             typer.echo(f"{path.name}: refused, {fault}", err=True)
             continue
+        counts["refused"] += faults
         for report in reports:
             counts.update(_outcomes(report))
     return counts
+
+
+def _read_table(body: bytes, rules: Any) -> tuple[Sequence[Any], int]:
+    """The reports in a CSV file, and how many of its rows were left out."""
+    from intake.readers.table import read_report_table
+
+    reports, faults = read_report_table(body, source=rules, arrived_at=datetime.now(UTC))
+    return reports, len(faults)
+
+
+def _read_message(body: bytes, rules: Any) -> tuple[Sequence[Any], int]:
+    """The reports in a message, and how many of it could not be read."""
+    from intake.readers.fhir import read_reports
+
+    reading = read_reports(body, source=rules, arrived_at=datetime.now(UTC))
+    return reading.reports, len(reading.faults)
 
 
 def _outcomes(report: Any) -> Counter[str]:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from peerline.events import (
     DeadlineBreached,
+    DeadlineEvent,
     DeadlineMet,
     DeadlineSet,
     MatchConfirmed,
@@ -84,30 +85,34 @@ def outcome(
 ) -> Outcome:
     """Count what is on the topics and in the mailbox."""
     steps = [logged.step for logged in ledger.new(OutreachLogged)]
-    joined = {event.referral_id for event in ledger.new(ReferralJoined)}
     refused = {logged.referral_id for logged in ledger.new(OutreachLogged) if logged.step == "join-refused"}
     return Outcome(
         incidents=len(samples.incidents),
         physicians_involved=len(samples.offers),
         referrals=len(ledger.new(ReferralCreated)),
-        joined=len(joined - refused),
+        joined=len({event.referral_id for event in ledger.new(ReferralJoined)} - refused),
         unresolved=sum(not ledger.is_old(event) for event in still_unresolved(ledger)),
         not_eligible=sum(one.not_eligible for one in samples.spared),
         matches_confirmed=len(ledger.new(MatchConfirmed)),
         supporters_notified=steps.count("supporter-notified"),
         invitations_sent=sum("/p/" in link for message in mail for link in links(message)),
         contacts_shown=steps.count("contact-shown"),
-        deadlines={
-            "set": len(ledger.new(DeadlineSet)),
-            "met": len(ledger.new(DeadlineMet)),
-            "breached": len(ledger.new(DeadlineBreached)),
-        },
+        deadlines=_deadlines(ledger),
         quarantined=quarantined,
         missing=of(Fault.MISSING, findings),
         duplicates=of(Fault.DUPLICATE, findings),
         wrong=of(Fault.WRONG, findings),
         seconds=round(seconds, 1),
     )
+
+
+def _deadlines(ledger: Ledger) -> dict[str, int]:
+    kinds: dict[str, type[DeadlineEvent]] = {
+        "set": DeadlineSet,
+        "met": DeadlineMet,
+        "breached": DeadlineBreached,
+    }
+    return {name: len(ledger.new(kind)) for name, kind in kinds.items()}
 
 
 def table(samples: Samples, ledger: Ledger, zone: ZoneInfo) -> Table:

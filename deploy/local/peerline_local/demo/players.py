@@ -9,7 +9,6 @@ physician too well, two leave their first message unread.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import httpx
 from peerline_local.demo.browser import Page
 from peerline_local.demo.comparison.mail import asks
 from peerline_local.demo.people import Supporter
+from peerline_local.demo.reach import tls
 from peerline_local.mailbox import Message
 
 YES, NO, TOO_WELL, SHOW = "yes", "no", "decline", "show-contact"
@@ -56,7 +56,6 @@ class Players:
     def __init__(self, supporters: Sequence[Supporter]) -> None:
         self._numbers = {one.person.name.email: number for number, one in enumerate(supporters)}
         self._ids = {one.person.name.email: one.id for one in supporters}
-        self._tls = ssl.create_default_context()  # made once: it reads every certificate there is
         self._asked: Counter[str] = Counter()
         self._seen: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -118,9 +117,7 @@ class Players:
             play.failed = type(error).__name__
 
     def _browser(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            follow_redirects=True, trust_env=False, verify=self._tls, timeout=_WAITS_SECONDS
-        )
+        return httpx.AsyncClient(follow_redirects=True, trust_env=False, verify=tls(), timeout=_WAITS_SECONDS)
 
     async def _press_in_turn(self, play: Play, link: str, browser: httpx.AsyncClient) -> None:
         for choice in play.plan:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -13,6 +15,12 @@ from peerline_local.home import Home
 from peerline_local.running import state_of
 
 _TIMEOUT_SECONDS = 20.0
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """What every client is given: to make one reads all certificates there are, and here nothing is encrypted."""
+    return ssl.create_default_context()
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Reach:
             headers={"authorization": f"Bearer {keys.token(self.home, role)}"},
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
+            verify=tls(),
         )
 
     async def ask(
