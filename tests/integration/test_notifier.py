@@ -20,6 +20,7 @@ from peerline.events import (
 from tests.integration.test_notifier_place import (
     NOW,
     PHYSICIAN,
+    SUPPORTER,
     Post,
     Referral,
     expect_steps,
@@ -276,7 +277,7 @@ async def test_one_slow_mail_server_holds_up_nobody_else(workplace: Workplace, p
 
     post.handle_DATA = slowly  # type: ignore[assignment, method-assign]
     first, second = Referral(workplace), Referral(workplace, name="2")
-    async with workplace.running(notifier(workplace, post, smtp_timeout=3)):
+    async with workplace.running(notifier(workplace, post, smtp_timeout=6)):
         await workplace.publish(first.created(), first.proposed())
         await asyncio.wait_for(stuck.wait(), 20)
         started = asyncio.get_running_loop().time()
@@ -429,6 +430,41 @@ async def test_outside_of_contact_hours_nothing_is_sent(workplace: Workplace, po
     assert post.mails == []
 
 
+async def test_nobody_else_is_asked_before_the_first_supporter_was_told_to_stop(
+    workplace: Workplace, post: Post
+) -> None:
+    referral = Referral(workplace)
+    second = SupporterContact(supporter_id="sup-2", name="Dr T", email="second@staff.example")
+    async with workplace.running(notifier(workplace, post)) as running:
+        page = await shown(workplace, post, running, referral)
+        post.answers = ["451 not now"]
+        await running.client.post(f"/v1/cases/{referral.id}/other-supporter")
+        await show(running, page, "No longer needed")
+        await wait_until(lambda: not post.answers, "a refusal")
+        await workplace.publish(referral.match(MatchReleased), referral.proposed(2, second))
+        await asyncio.sleep(1)
+        asked_early = len(post.mails) > 1
+        await running.fetch("UPDATE send SET due_at = statement_timestamp() WHERE state = 'refused'")
+        await wait_until(lambda: len(post.mails) == 3, "both messages")
+
+    assert not asked_early
+    assert post.recipients[1:] == [[SUPPORTER.email], [second.email]]
+    assert "other-supporter-requested" in await steps(workplace)
+
+
+async def test_a_coordinator_closes_a_case(workplace: Workplace, post: Post) -> None:
+    referral = Referral(workplace)
+    async with workplace.running(notifier(workplace, post)) as running:
+        page = await asked(workplace, post, referral)
+        answer = await running.client.post(f"/v1/cases/{referral.id}/close")
+        await show(running, page, "No longer needed")
+        unknown = await running.client.post(f"/v1/cases/{workplace.ids.match(referral.id, 9)}/close")
+        nobody = await running.client.post(f"/v1/cases/{referral.id}/close", headers={"authorization": "Bearer x"})
+
+    assert answer.json() == {"phase": "closed"}
+    assert (unknown.status_code, nobody.status_code) == (404, 401)
+
+
 async def test_a_paused_programme_sends_nothing_until_it_is_resumed(workplace: Workplace, post: Post) -> None:
     referral = Referral(workplace)
     async with workplace.running(notifier(workplace, post)) as running:
@@ -469,13 +505,15 @@ async def test_two_replicas_send_each_message_once(workplace: Workplace, post: P
 async def test_one_trace_leads_from_the_referral_to_the_steps(workplace: Workplace, post: Post) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     referral = Referral(workplace)
-    async with workplace.running(notifier(workplace, post)):
+    async with workplace.running(notifier(workplace, post)) as running:
         await workplace.publish(referral.created(), traceparent=f"00-{trace}-00f067aa0ba902b7-01")
         await workplace.publish(referral.proposed())
         await wait_for_step(workplace, "supporter-notified")
-        [record] = await workplace.records(Topic.OUTREACH)
+        await press(running, post.links()[0], "no")
+        await wait_for_step(workplace, "supporter-declined")
+        headers = [dict(record.headers) for record in await workplace.records(Topic.OUTREACH)]
 
-    assert dict(record.headers)["traceparent"].decode().split("-")[1] == trace
+    assert {header["traceparent"].decode().split("-")[1] for header in headers} == {trace}
 
 
 async def test_what_is_forgotten_is_gone(workplace: Workplace, post: Post) -> None:

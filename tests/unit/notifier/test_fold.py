@@ -288,6 +288,12 @@ def test_another_supporter_is_asked_for_and_the_first_is_told_to_stop() -> None:
     assert steps(decisions)[-1] == "other-supporter-requested"
 
 
+def test_asking_twice_for_another_supporter_costs_the_next_one_nothing() -> None:
+    case, _ = after(*SHOWN, facts.OtherRequested(AT), facts.Proposed(AT, 2), facts.OtherRequested(AT))
+
+    assert case.page(2) is Page.ASKED
+
+
 def test_an_invited_physician_who_wants_to_talk_is_said_to_matcher() -> None:
     _, decisions = after(*INVITED, *[facts.Answered(AT, Answer.WANTS_TO_TALK)] * 2)
 

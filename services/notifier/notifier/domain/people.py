@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from notifier.domain.decisions import Decisions, Log, Open
-from notifier.domain.ending import BEFORE_CONTACT, closed, declined, stopped
+from notifier.domain.ending import closed, declined, stopped
 from notifier.domain.facts import Answer, Answered, Button, OtherRequested, Pressed
 from notifier.domain.state import Case, Page
 
@@ -115,13 +115,12 @@ ANSWERS: Mapping[Answer, Callable[[Case, Answered], Outcome]] = {
 
 
 def other_requested(case: Case, fact: OtherRequested) -> Outcome:
-    """The physician asks for another supporter: the one there is is told to stop, and matcher seeks another."""
-    if case.closed_at:
-        return case, NOTHING
+    """
+    The physician asks for another supporter: the one who holds the contact is told to stop, and matcher seeks another.
+
+    Without one nothing changes: a second click must not cost the next supporter the match.
+    """
     for number in case.holders:
         ended, order = stopped(case, number, fact.at)
         return ended, (*order, Log("other-supporter-requested", ended.phase, number))
-    for attempt in reversed(case.attempts):
-        if case.page(attempt.number) in BEFORE_CONTACT:
-            return declined(case, attempt.number, fact.at, why="other-requested")
     return case, NOTHING

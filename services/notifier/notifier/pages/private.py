@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from typing import Annotated, Any
 
 from chassis import Transactions, UnitOfWork
@@ -17,6 +18,7 @@ from notifier.repository.links import Link
 TEMPLATES = Environment(
     loader=PackageLoader("notifier"), autoescape=select_autoescape(["html"]), undefined=StrictUndefined
 )
+TEMPLATES.filters["dial"] = lambda number: re.sub(r"[^+0-9]", "", number)
 STYLE = TEMPLATES.get_template("page.css").render()
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {

@@ -84,7 +84,7 @@ async def claim(connection: Connection) -> Claimed | None:
                 WHERE s.state IN ('planned', 'refused')
                   AND s.due_at <= statement_timestamp()
                   AND (s.window_ends IS NULL OR s.window_ends > statement_timestamp())
-                  AND s.send_id IN (SELECT send_id FROM wanted_send)
+                  AND EXISTS (SELECT FROM wanted_send w WHERE w.send_id = s.send_id)
                   AND NOT EXISTS (SELECT FROM outreach_pause p WHERE p.programme = c.programme)
                   AND NOT (s.message = 'supporter-asked' AND EXISTS (
                            SELECT FROM send o WHERE o.referral_id = s.referral_id

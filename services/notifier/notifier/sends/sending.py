@@ -5,6 +5,7 @@ A message is claimed, and the claim committed, before anything connects. A messa
 never taken over: if whoever claimed it is gone, nobody knows what became of it, and a coordinator decides.
 """
 
+import asyncio
 import hashlib
 import random
 import secrets
@@ -51,6 +52,8 @@ async def run(transactions: Transactions) -> timedelta | None:
 async def send_next(transactions: Transactions) -> bool:
     """Send the most overdue message; False where none is due."""
     claimed = None
+    # From before the claim: a process that was stopped meanwhile must not send what others gave up as unknown.
+    deadline = asyncio.get_running_loop().time() + transactions.get(MailServer).timeout
     try:
         async with transactions.begin() as work:
             claimed = await sends.claim(work.connection)
@@ -63,7 +66,7 @@ async def send_next(transactions: Transactions) -> bool:
         await _set_aside(transactions, claimed, error)
         return True
     if letter:
-        await _deliver(transactions, claimed, row, letter)
+        await _deliver(transactions, claimed, row, letter, deadline)
     return True
 
 
@@ -119,11 +122,12 @@ async def _link(work: UnitOfWork, message: Message, claimed: sends.Claimed, send
     return f"{sender.public_url}/{audience[0]}/{token}"
 
 
-async def _deliver(transactions: Transactions, claimed: sends.Claimed, row: CaseRow, letter: Letter) -> None:
-    server = transactions.get(MailServer)
-    sender = transactions.get(Sender)
+async def _deliver(
+    transactions: Transactions, claimed: sends.Claimed, row: CaseRow, letter: Letter, deadline: float
+) -> None:
+    server, sender = transactions.get(MailServer), transactions.get(Sender)
     with span("send mail", traceparent=row.traceparent, kind=claimed.message), metrics.SEND_SECONDS.time():
-        fate, code = await hand_over(server, sender.address, letter.recipient, letter.content)
+        fate, code = await hand_over(server, sender.address, letter.recipient, letter.content, deadline)
         metrics.SENDS.labels(claimed.message, fate).inc()
         log.info("message_handed", referral_id=str(claimed.referral_id), kind=claimed.message, status=fate, code=code)
         async with transactions.begin() as work:
@@ -161,7 +165,8 @@ async def _try_again(work: UnitOfWork, claimed: sends.Claimed, server: MailServe
 
 async def _give_up_abandoned(work: UnitOfWork) -> None:
     """Whoever claimed these is gone: from now on it is a coordinator's decision."""
-    for claimed in await sends.abandoned(work.connection, work.get(MailServer).abandoned_after, AT_A_TIME):
+    abandoned = await sends.abandoned(work.connection, work.get(MailServer).abandoned_after, AT_A_TIME)
+    for claimed in sorted(abandoned, key=lambda send: send.referral_id):  # cases are locked in this order everywhere
         metrics.SENDS.labels(claimed.message, Fate.UNKNOWN).inc()
         await _end(work, claimed, Fate.UNKNOWN, "abandoned")
 

@@ -40,9 +40,11 @@ class MailServer:
         return timedelta(seconds=2 * self.timeout + 5)
 
 
-async def hand_over(server: MailServer, sender: str, recipient: str, content: bytes) -> tuple[Fate, str]:
+async def hand_over(
+    server: MailServer, sender: str, recipient: str, content: bytes, deadline: float
+) -> tuple[Fate, str]:
     """
-    Hand a message over. Gives its fate and a code: an SMTP status, or what happened instead; raises nothing.
+    Hand a message over before `deadline`, in the time of the running loop. Gives its fate and a code: an SMTP status, or what happened instead; raises nothing.
 
     Until the content is on its way a lost connection means that nothing arrived; from then on only the
     server's answer tells. When the time for the message is over, nobody knows.
@@ -56,7 +58,7 @@ async def hand_over(server: MailServer, sender: str, recipient: str, content: by
         timeout=server.timeout / 2,  # a server that does not even greet in half the time has taken nothing
     )
     try:
-        async with asyncio.timeout(server.timeout):
+        async with asyncio.timeout_at(deadline):
             if refusal := await _address(client, sender, recipient):
                 return refusal
             return await _content(client, content)
