@@ -8,7 +8,7 @@ import pytest
 from chassis import topics
 
 from tests.support.servers import Servers, servers
-from tests.support.workplace import Workplace
+from tests.support.workplace import PARTITIONS, Workplace
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def workplace(stack: Servers, tmp_path: Path) -> Workplace:
     """Topics, databases and keys of one test."""
     place = Workplace(stack, tmp_path / "workplace")
-    asyncio.run(topics.apply(stack.bootstrap, partitions=2, prefix=place.prefix))
+    asyncio.run(topics.apply(stack.bootstrap, partitions=PARTITIONS, prefix=place.prefix))
     return place

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.async_api import Page, async_playwright
 
-from tests.integration.test_notifier_place import (
+from tests.support.notifier_place import (
     PHYSICIAN,
     Post,
     Referral,

@@ -37,7 +37,7 @@ from tests.support.workplace import Workplace, until
 
 INCIDENTS = 2000
 SUPPORTERS = 40
-SETTLED_SECONDS = 60
+SETTLED_SECONDS = 120
 NPI = "http://hl7.org/fhir/sid/us-npi"
 MODULES = ("intake.main", "matcher.main", "notifier.main", "sla_monitor.main")
 

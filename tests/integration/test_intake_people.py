@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from peerline.compartments import Withdrawal
 from peerline.events import (
+    Audience,
     Event,
     OutreachLogged,
     ParticipantUnresolved,
@@ -50,8 +51,7 @@ async def standing_of(intake: Intake, referral_id: UUID | str) -> str:
 
 
 def kind_of(intake: Intake, event: ReferralWithdrawn) -> str:
-    assert event.sealed is not None and event.sealed.notifier is not None
-    return str(intake._open(event, event.sealed.notifier, Withdrawal).kind)
+    return str(intake.opened(event, Audience.NOTIFIER, Withdrawal).kind)
 
 
 async def test_a_directory_is_taken_from_a_fhir_bundle_and_changes_only_what_is_new(workplace: Workplace) -> None:

@@ -17,6 +17,7 @@ from intake.main import service as intake_service
 from intake.settings import Settings
 from peerline.compartments import ContactProfile, MatchingProfile, Origin
 from peerline.events import (
+    Audience,
     Event,
     ParticipantUnresolved,
     ReferralAmended,
@@ -25,11 +26,13 @@ from peerline.events import (
     ReferralWithdrawn,
     Topic,
 )
+from peerline.events.base import Part
 from peerline.ids import Pseudonyms
 
 from tests.support.workplace import REPOSITORY, Running, Workplace, until
 
 E = TypeVar("E", bound=Event)
+P = TypeVar("P", bound=Part)
 PEOPLE = (
     "Ada Kestrel,ada@example.org,1001,s-1,Practitioner/dr-77,physician,npi|1003,",
     "Ben Heron,ben@example.org,1002,s-2,Practitioner/dr-78,physician,,ortho",
@@ -117,23 +120,22 @@ class Intake:
         return await self.client.post(f"/v1/worklist/{item['id']}/{action}", json=body or {})
 
     def matching(self, event: Event) -> MatchingProfile:
-        assert event.sealed is not None and event.sealed.matcher is not None
-        return self._open(event, event.sealed.matcher, MatchingProfile)
+        return self.opened(event, Audience.MATCHER, MatchingProfile)
 
     def contact(self, event: Event) -> ContactProfile:
-        assert event.sealed is not None and event.sealed.notifier is not None
-        return self._open(event, event.sealed.notifier, ContactProfile)
+        return self.opened(event, Audience.NOTIFIER, ContactProfile)
 
     def origin(self, event: Event) -> Origin:
-        assert event.sealed is not None and event.sealed.desk is not None
-        return self._open(event, event.sealed.desk, Origin)
+        return self.opened(event, Audience.DESK, Origin)
 
     def pseudonym(self, system: str, value: str) -> str:
         pseudonyms: Pseudonyms | None = self.running.transactions.surroundings.keys.pseudonyms
         assert pseudonyms is not None
         return pseudonyms.of(system, value)
 
-    def _open(self, event: Event, sealed: str, kind: Any) -> Any:
+    def opened(self, event: Event, audience: Audience, kind: type[P]) -> P:
+        """What an event tells one audience."""
+        sealed = getattr(event.sealed, audience.value)
         return self.place.opener.open(sealed, kind, referral_id=event.referral_id, event_type=event.name)
 
 
@@ -185,6 +187,7 @@ async def test_a_signed_report_offers_every_involved_physician_support_once(work
         assert ada.received_at == datetime.fromisoformat(report["recorded_at"])
         assert intake.origin(ada).incident == "EV-1"
         assert intake.pseudonym("npi", "1001") in intake.matching(ada).person
+        assert intake.matching(ada).attributes == {"role": "physician"}
         excluded = set(intake.matching(ada).excluded)
         # Involved, reporter, supervisor, the nurse: by every identifier that the directory has of them.
         for system, value in [("npi", "1002"), ("shcp-staff", "s-4"), ("npi", "1003"), ("npi", "1005")]:
@@ -231,6 +234,30 @@ async def test_processes_that_race_on_one_incident_refer_each_person_once(workpl
         created = await one.published(ReferralCreated, 3)
         assert len({one.contact(event).name for event in created}) == 3
         await one.published(ParticipantUnresolved, 1)
+
+
+async def test_incidents_that_race_for_one_person_open_one_case(workplace: Workplace) -> None:
+    async with an_intake(workplace) as one, an_intake(workplace) as other:
+        await one.load()
+        reports = [a_report("1001", incident=f"EV-{n}") for n in range(12)]
+
+        answers = await asyncio.gather(*((one, other)[n % 2].send(report) for n, report in enumerate(reports)))
+
+        assert sum(answer.json()["offered"] for answer in answers) == 1
+        await one.published(ReferralCreated, 1)
+        await one.published(ReferralJoined, 11)
+
+
+async def test_corrections_that_race_lose_nobody(workplace: Workplace) -> None:
+    async with an_intake(workplace) as one, an_intake(workplace) as other:
+        await one.send(a_report("9000"))
+
+        await asyncio.gather(*((one, other)[n % 2].send(a_report("9000", f"910{n}")) for n in range(8)))
+
+        item = (await one.items())["unresolved"]
+        shown = await one.client.get(f"/v1/incidents/{item['subject']}")
+        assert len(shown.json()["people"]) == 9
+        await one.published(ParticipantUnresolved, 9)
 
 
 async def test_whoever_did_not_sign_is_answered_401_and_nothing_is_kept(workplace: Workplace) -> None:
@@ -391,7 +418,7 @@ async def test_no_name_address_or_clinical_word_stands_in_the_database_or_on_the
         tables = await intake.running.fetch(
             "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
         )
-        rows = [row for (table,) in tables for row in await intake.running.fetch(f"SELECT t::text FROM {table} AS t")]
+        rows = [row for (table,) in tables for row in await intake.running.fetch(f"SELECT t::text FROM {table} AS t")]  # noqa: S608  from the catalogue
         dump = "".join(str(row[0]) for row in rows)
         records = b"".join((r.key or b"") + r.value for r in await workplace.records(Topic.REFERRALS))
         for text in (dump.lower(), records.decode().lower()):

@@ -158,6 +158,25 @@ async def test_a_failed_transaction_takes_no_seat(
     assert (after_failure, await open_matches(service)) == ({}, {"s0": 1})
 
 
+async def test_a_failed_batch_leaves_no_seat_counted_as_taken(
+    workplace: Workplace, service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await load(service, 3, capacity=1)
+    await take(service.transactions, [a_referral(workplace, service).created() for _ in range(3)])
+    flush, failures = UnitOfWork.flush, [ValueError("an event that cannot be written")]
+
+    async def fail_once(work: UnitOfWork) -> None:
+        if failures and work._records:
+            raise failures.pop()
+        await flush(work)
+
+    monkeypatch.setattr(UnitOfWork, "flush", fail_once)
+    await rounds.run(service.transactions)
+
+    assert await open_matches(service) == {"s0": 1, "s1": 1, "s2": 1}
+    assert await service.fetch("SELECT FROM worklist_item") == []
+
+
 async def test_a_case_that_fails_is_set_aside_and_the_others_go_on(workplace: Workplace, service: Running) -> None:
     await load(service, 10)
     referrals = [a_referral(workplace, service) for _ in range(8)]

@@ -17,7 +17,7 @@ from peerline.events import (
     Topic,
 )
 
-from tests.integration.test_notifier_place import (
+from tests.support.notifier_place import (
     NOW,
     PHYSICIAN,
     SUPPORTER,

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from tests.support.servers import Servers
 S = TypeVar("S", bound=ServiceSettings)
 T = TypeVar("T")
 REPOSITORY = Path(__file__).parents[2]
+PARTITIONS = 2  # of each topic; enough for two consumers
 PROGRAMMES = REPOSITORY / "deploy" / "programmes"
 
 
@@ -128,14 +129,18 @@ class Workplace:
 
     async def records(self, topic: Topic) -> list[Any]:
         """Every record of a topic now, per partition in order."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.servers.bootstrap, enable_auto_commit=False)
+        # Earliest from the start: a seek to the beginning races with the first reset, and may lose.
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.servers.bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=50,
+        )
         await consumer.start()
         try:
-            numbers = await _partitions(consumer, f"{self.prefix}{topic}")
-            partitions = [TopicPartition(f"{self.prefix}{topic}", number) for number in numbers]
+            partitions = [TopicPartition(f"{self.prefix}{topic}", number) for number in range(PARTITIONS)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
-            await consumer.seek_to_beginning(*partitions)
             return [record async for record in _until_ends(consumer, ends)]
         finally:
             await consumer.stop()
@@ -145,8 +150,8 @@ class Workplace:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.servers.bootstrap, enable_auto_commit=False)
         await consumer.start()
         try:
-            name = f"{self.prefix}{topic}"
-            partitions = [TopicPartition(name, number) for number in await _partitions(consumer, name)]
+            partitions = [TopicPartition(f"{self.prefix}{topic}", number) for number in range(PARTITIONS)]
+            consumer.assign(partitions)
             return sum((await consumer.end_offsets(partitions)).values())
         finally:
             await consumer.stop()
@@ -184,16 +189,6 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:
     return (await client.get("/ready")).status_code == 200
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
-    await consumer._client.force_metadata_update()
-    return consumer.partitions_for_topic(topic) or await _known_soon(consumer, topic)
-
-
-async def _known_soon(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
-    await consumer.topics()
-    return consumer.partitions_for_topic(topic) or ()
 
 
 async def _until_ends(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> AsyncIterator[Any]:

@@ -146,6 +146,7 @@ def _of_this_service(service: Service, around: Surroundings) -> dict[str, str]:
         return {
             "PEERLINE_SMTP_HOST": LOOPBACK,
             "PEERLINE_SMTP_PORT": str(options.smtp_port),
+            "PEERLINE_SMTP_FROM": "hello@mail.example",
             "PEERLINE_PUBLIC_URL": f"http://{LOOPBACK}:{options.port_of(service)}",
         }
     return {}

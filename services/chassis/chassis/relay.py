@@ -118,7 +118,13 @@ class Relay:
 
 async def _last_ids(bootstrap: str, topic: str, count: int) -> set[bytes]:
     """The `ce_id` of the last `count` records of each partition of a topic."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50)
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # a first reset may win over the seek below; too much is better than too little
+        fetch_max_wait_ms=50,
+    )
     await consumer.start()
     try:
         ends = {partition: end for partition, end in (await consumer.end_offsets(consumer.assignment())).items() if end}

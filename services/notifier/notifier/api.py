@@ -9,7 +9,7 @@ from chassis.http import Caller, Problem, require, transactions_of
 from chassis.worklist import Actions
 from fastapi import APIRouter, Depends
 
-from notifier.cases import Cases
+from notifier.casework import Cases
 from notifier.domain.facts import ClosedByCoordinator, Fact, Handed, Message, OtherRequested, Unreachable
 from notifier.repository import sends
 

@@ -24,7 +24,7 @@ from peerline.events.matches import MatchEvent
 from peerline.sealing import Unreadable
 
 from notifier import contacts
-from notifier.cases import Cases
+from notifier.casework import Cases
 from notifier.domain import facts
 from notifier.repository import cases as stored
 from notifier.repository.cases import CaseRow, MatchRow

@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     smtp_starttls: bool = False
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
-    smtp_from: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$")] = "hello@mail.example"
+    smtp_from: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
     smtp_timeout: Annotated[float, Field(gt=0, description="Seconds for one message, everything included.")] = 30
     smtp_tries: Annotated[int, Field(ge=1, description="Refusals after which a coordinator is told.")] = 8
     public_url: HttpUrl

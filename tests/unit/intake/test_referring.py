@@ -1,5 +1,6 @@
 """The rules by which reports become referrals, one by one."""
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,6 @@ from intake.domain.incident import Contact, Identifier, Involvement, Participant
 from intake.domain.outcomes import note_step
 from intake.domain.people import ContactData, Directory, Person
 from intake.domain.referring import (
-    CONFLICTING_REPORT,
-    DECIDE_INVOLVEMENT,
-    NOBODY_NAMED,
-    OLD_REPORT,
-    PARTICIPANT_REMOVED,
-    UNRESOLVED,
     Arrival,
     Tally,
     add_people,
@@ -25,6 +20,14 @@ from intake.domain.referring import (
     offer_late,
     take_report,
     tally_of,
+)
+from intake.domain.settling import (
+    CONFLICTING_REPORT,
+    DECIDE_INVOLVEMENT,
+    NOBODY_NAMED,
+    OLD_REPORT,
+    PARTICIPANT_REMOVED,
+    UNRESOLVED,
 )
 
 from tests.unit.intake.test_referring_property import (
@@ -210,6 +213,18 @@ def test_a_case_that_closes_leaves_its_joined_referrals_refusable_once() -> None
     assert last(book, FactKind.CREATED).referral.received_at == joined.received_at
 
 
+def test_a_refused_join_proves_that_the_case_is_closed() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    take(book, 2, 1)
+    joined = last(book, FactKind.JOINED).referral
+
+    note_step(book.cases, book.directory, joined.referral_id, "join-refused")
+    take(book, 3, 1)
+
+    assert last(book, FactKind.JOINED).referral.into == joined.referral_id
+
+
 def test_who_was_named_in_two_ways_before_anybody_knew_them_is_referred_once() -> None:
     book = a_book_that_knows()
     take(book, 1, a_participant(1, "npi"))
@@ -266,7 +281,7 @@ def test_no_physician_is_remembered_until_the_directory_says_otherwise() -> None
     book.directory = Directory([a_person(1)])
     take(book, 3, 1)
 
-    assert (names, second) == ({"npi=1"}, Tally(not_eligible=1))
+    assert (names, second) == (frozenset({"npi=1"}), Tally(not_eligible=1))
     assert facts(book) == ["unresolved", "withdrawn", "created"]
 
 
@@ -290,6 +305,7 @@ def test_the_directory_alone_never_reaches_out_after_an_old_incident() -> None:
     look_again(book, arrival.incident, TERMS, NOON + timedelta(days=30))
 
     assert facts(book) == []
+    assert tally_of(book, arrival.incident) == Tally(not_eligible=1)
 
 
 def test_an_incident_that_names_nobody_is_asked_about_once() -> None:
@@ -326,6 +342,18 @@ def test_an_informant_is_not_contacted_and_not_asked_to_support() -> None:
 
     assert facts(book) == ["created"]
     assert last(book, FactKind.CREATED).referral.excluded == a_person(2).identified | {"npi=3"}
+
+
+def test_nobody_is_excluded_from_their_own_matching_by_an_identifier_or_address_of_theirs() -> None:
+    book = a_book()
+    one, other = (replace(a_person(n), identified=a_person(n).identified | {"email=ward"}) for n in (1, 2))
+    book.directory = Directory([one, other])
+    badge = Participant((Identifier("npi", "1"), Identifier("badge", "7")), (), Involvement.INVOLVED)
+
+    take(book, 1, badge, 2)
+
+    created = [fact.referral for fact in book.cases.facts]
+    assert [referral.excluded for referral in created] == [{"npi=2"}, {"npi=1", "badge=7"}]
 
 
 def test_supervisors_and_team_are_never_asked() -> None:

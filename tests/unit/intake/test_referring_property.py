@@ -55,7 +55,7 @@ def a_pseudonym(system: str, value: str) -> str:
 
 
 def a_book() -> Book:
-    return Book(naming=Naming(a_pseudonym), programmes=[Programme()], allot=lambda *parts: an_id(*parts))
+    return Book(naming=Naming(a_pseudonym), programmes=[Programme()], allot=an_id)
 
 
 def a_person(number: int, role: str = "physician") -> Person:

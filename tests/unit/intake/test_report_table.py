@@ -168,6 +168,20 @@ def test_dates_without_formats_are_iso_dates_in_the_sources_zone(table: Callable
     assert reports[0].occurred_at == datetime(2026, 6, 9, 6, 40, tzinfo=UTC)
 
 
+def test_more_people_than_an_incident_involves_are_left_out_and_named_by_line(table: Any) -> None:
+    reports, faults = table(*[f"E1;;yes;E;;M1;{number};;;" for number in range(202)])
+
+    assert len(reports[0].participants) == 200
+    assert faults == [RowFault(line, "Staff ID", "too-many-people") for line in (202, 203)]
+
+
+def test_a_file_of_too_many_rows_is_refused(table: Any) -> None:
+    with pytest.raises(UnreadableReport) as caught:
+        table(*["E1;;yes;E;;M1;1;;;"] * 50_000)
+
+    assert caught.value.code == "too-large"
+
+
 @pytest.mark.parametrize(
     ("header", "code", "column"),
     [

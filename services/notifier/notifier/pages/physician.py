@@ -6,7 +6,7 @@ from chassis.http import public
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
-from notifier.cases import Cases
+from notifier.casework import Cases
 from notifier.domain.facts import Answer, Answered
 from notifier.domain.state import Case
 from notifier.pages import private

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form
 from fastapi.responses import Response
 
 from notifier import contacts
-from notifier.cases import Cases
+from notifier.casework import Cases
 from notifier.domain.facts import Button, Pressed
 from notifier.domain.state import Page
 from notifier.pages import private

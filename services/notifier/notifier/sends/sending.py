@@ -16,7 +16,7 @@ from chassis.log import logger
 from chassis.telemetry import span
 
 from notifier import contacts, metrics
-from notifier.cases import Cases, due
+from notifier.casework import Cases, due
 from notifier.domain.facts import Claimed, Handed, Message, Recipient, Undelivered
 from notifier.domain.retry import backoff
 from notifier.repository import cases as stored

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from chassis import Transactions
 
-from notifier.cases import Cases
+from notifier.casework import Cases
 from notifier.repository import cases as stored
 from notifier.repository import links
 

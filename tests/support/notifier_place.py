@@ -109,6 +109,7 @@ def notifier(place: Workplace, post: Post, **more: Any) -> Service:
     """Notifier as it runs, with this mail server."""
     overlay = more.pop("programmes", None) or programmes(place.folder / "programmes")
     values: dict[str, Any] = {
+        "smtp_from": "hello@mail.example",
         "smtp_host": "127.0.0.1",
         "smtp_port": post.port,
         "public_url": "http://pages.example",
