@@ -165,7 +165,7 @@ class EmbeddedKafka:
         with disk_errors_in_one_line(self._home.path):
             shutil.rmtree(self._data, ignore_errors=True)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "--cluster-id", cluster, "--config", str(self._settings))
+        arguments = ("format", f"--cluster-id={cluster}", "--config", str(self._settings))  # an id may begin with "-"
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", *arguments),
             env=_environment(),

@@ -10,7 +10,7 @@ from chassis.worklist import Actions
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from intake import deciding
-from intake.domain import referring
+from intake.domain import referring, settling
 from intake.domain.book import Book, SourceTerms
 from intake.domain.incident import Identifier, Involvement, Participant
 from intake.domain.people import Names
@@ -120,9 +120,9 @@ def _read(kind: type[M], body: Mapping[str, Any]) -> M:
 
 
 ACTIONS: Actions = {
-    referring.UNRESOLVED: {"not-a-physician": not_a_physician},
-    referring.OLD_REPORT: {"offer": offer},
-    referring.NOBODY_NAMED: {"add-people": add_people},
-    referring.DECIDE_INVOLVEMENT: {"add-people": add_people},
-    referring.CONFLICTING_REPORT: {"add-people": add_people},
+    settling.UNRESOLVED: {"not-a-physician": not_a_physician},
+    settling.OLD_REPORT: {"offer": offer},
+    settling.NOBODY_NAMED: {"add-people": add_people},
+    settling.DECIDE_INVOLVEMENT: {"add-people": add_people},
+    settling.CONFLICTING_REPORT: {"add-people": add_people},
 }

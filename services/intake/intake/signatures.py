@@ -73,7 +73,8 @@ def _is_signed(secret: bytes, body: bytes, headers: Mapping[str, str], now: date
     signed = b".".join([_bytes(message_id), stamp.encode(), body])
     wanted = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256))
     given = [each for each in headers.get("webhook-signature", "").split(" ") if each.startswith(VERSION)]
-    return any([hmac.compare_digest(_bytes(each.removeprefix(VERSION)), wanted) for each in given])
+    equal = [hmac.compare_digest(_bytes(each.removeprefix(VERSION)), wanted) for each in given]
+    return any(equal)
 
 
 def _is_recent(stamp: str, now: datetime) -> bool:

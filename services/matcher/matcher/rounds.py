@@ -43,7 +43,7 @@ async def run(transactions: Transactions) -> timedelta | None:
         seeking = await queue.programmes_seeking(work.connection)
     for programme in seeking:
         matching = Matching(programme)
-        await _until_done(transactions, matching.claim, matching.match)
+        await _until_done(transactions, matching.claim, matching.match, failed=matching.forget_pool)
     async with transactions.begin() as work:
         seconds = await queue.next_due(work.connection)
         waiting = await queue.programmes_seeking(work.connection)
@@ -52,8 +52,14 @@ async def run(transactions: Transactions) -> timedelta | None:
     return None if seconds is None else max(timedelta(seconds=seconds), SHORTEST_PAUSE)
 
 
-async def _until_done(transactions: Transactions, claim: Claim, act: Act) -> None:
-    """Claim and act until nothing is left, or nothing can be done about what is left."""
+def _nothing_kept() -> None:
+    """What to do after a rollback where nothing is kept from one transaction to the next."""
+
+
+async def _until_done(
+    transactions: Transactions, claim: Claim, act: Act, failed: Callable[[], None] = _nothing_kept
+) -> None:
+    """Claim and act until nothing is left, or nothing can be done about what is left; `failed` after a rollback."""
     more = True
     while more:
         claimed: list[UUID] = []
@@ -64,18 +70,21 @@ async def _until_done(transactions: Transactions, claim: Claim, act: Act) -> Non
         except THE_WORLD:
             raise
         except Exception:  # one of these cases fails: find out which
+            failed()
             if not claimed:
                 raise
             for referral_id in claimed:
-                await _one_alone(transactions, act, referral_id)
+                if not await _one_alone(transactions, act, referral_id):
+                    failed()
 
 
-async def _one_alone(transactions: Transactions, act: Act, referral_id: UUID) -> None:
-    """Act on one case in a transaction of its own; if it fails, it becomes a worklist item and waits."""
+async def _one_alone(transactions: Transactions, act: Act, referral_id: UUID) -> bool:
+    """Act on one case in a transaction of its own; if it fails (False), it becomes a worklist item and waits."""
     try:
         async with transactions.begin() as work:
             if await queue.claim_one(work.connection, referral_id):
                 await act(work, [referral_id])
+        return True
     except THE_WORLD:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the others go on
@@ -85,6 +94,7 @@ async def _one_alone(transactions: Transactions, act: Act, referral_id: UUID) ->
             await work.open_item(
                 "stuck", subject=str(referral_id), referral_id=referral_id, reason=type(error).__name__
             )
+        return False
 
 
 # --- what was not answered ---------------------------------------------------------------------------
@@ -166,7 +176,6 @@ class Matching:
         versions = await supporters.pool_versions(work.connection, self.programme)
         records = list((await cases.read_locked(work.connection, ids)).values())
         pool = await self._see_pool(work, versions)
-        self._pool = None  # until this is done: a transaction that fails takes no seat
         for record in records:
             _renew(work, record, versions)
         needs = await _needs(work, records)
@@ -177,10 +186,14 @@ class Matching:
             for choice in choices:
                 if choice.supporter is None:
                     _nobody(work, choice.record, versions, pool)
-            self._pool, self._versions = pool, versions
+        self._pool, self._versions = pool if taken == len(places) else None, versions
         await casework.put(work, records)
         metrics.LEFT_FOR_LATER.inc(len(places) - taken)
         return taken > 0 or not places
+
+    def forget_pool(self) -> None:
+        """Read the pool anew: seats that were counted as taken were not, since the transaction failed."""
+        self._pool = None
 
     async def _see_pool(self, work: UnitOfWork, versions: Versions) -> Pool:
         """Read the pool unless it is still the same; the versions were read before it, so no change is missed."""

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from intake.domain.incident import Identifier
 from intake.readers.bodies import load_object
 from intake.readers.contacts import contact_of, objects, words
-from intake.readers.elements import IdentifierPart, Person, checked
+from intake.readers.elements import Person, checked
 from intake.readers.faults import RowFault, UnreadableReport
 from intake.readers.modifiers import refuse_modifiers
-from intake.readers.references import Neighbours, Resource, Surroundings, is_identifier, server_of
+from intake.readers.references import Neighbours, Resource, Surroundings, identifies, server_of
 from intake.readers.rows import Row, WrongCell, fit_text, read_table
 from intake.sources import DirectoryTable, SourceRules
 
@@ -111,8 +111,8 @@ def _row_identifiers(
     for ours, column in mapping.items():
         if ours.startswith(_IDENTIFIER):
             stated.append((ours.removeprefix(_IDENTIFIER), fit_text(row, column)))
-    parts = (IdentifierPart.model_construct(system=system, value=value or None) for system, value in stated)
-    return tuple(Identifier(source.our_system(p.system), p.value or "") for p in parts if is_identifier(p))
+    usable = ((system, value) for system, value in stated if identifies(value, system))
+    return tuple(Identifier(source.our_system(system), value) for system, value in usable)
 
 
 def _row_attributes(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from intake.domain.severity import HIGHEST, LOWEST, normalise
 from intake.readers.elements import MAX_PEOPLE, FhirPart, IdentifierPart, Reference, Text, checked, clean
 from intake.readers.faults import UnreadableReport
 from intake.readers.instants import read_instant
-from intake.readers.references import Surroundings, is_identifier
+from intake.readers.references import Surroundings, identifies
 from intake.sources import SourceRules
 
 FORMAT = "incident-report/1"
@@ -101,7 +101,7 @@ def _person(named: NamedPerson, around: Surroundings, unsaid: Involvement) -> Pa
 
 def _incident_id(value: str) -> str:
     text = value.strip()
-    if not text.isprintable() or not is_identifier(IdentifierPart.model_construct(value=text or None, system=None)):
+    if not text.isprintable() or not identifies(text):
         raise UnreadableReport("wrong-value", "report.incident_id")
     return text
 

@@ -139,6 +139,11 @@ def is_resource_name(text: str) -> bool:
 
 def is_identifier(part: IdentifierPart) -> bool:
     """Whether this identifies anything: null flavours and empty values do not."""
-    if part.value is None or part.system in NULL_FLAVOUR_SYSTEMS:
+    return identifies(part.value, part.system)
+
+
+def identifies(value: str | None, system: str | None = None) -> bool:
+    """Whether a value of this system identifies anything: null flavours and empty values do not."""
+    if not value or system in NULL_FLAVOUR_SYSTEMS:
         return False
-    return part.value.casefold() not in NO_IDENTIFIER
+    return value.casefold() not in NO_IDENTIFIER

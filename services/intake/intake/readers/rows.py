@@ -16,6 +16,7 @@ from intake.readers.faults import RowFault, UnreadableReport
 #: A quoted cell may hold line breaks, but a quote that is never closed must not swallow the rest of the file.
 MAX_LINES_PER_ROW = 50
 MAX_CELL = 512
+MAX_ROWS = 50_000
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -66,6 +67,8 @@ def read_table(
     too-large, not-text, not-a-table.
     """
     lines = list(io.StringIO(_decoded(body, encoding), newline=""))
+    if len(lines) > MAX_ROWS:
+        raise UnreadableReport("too-large")
     header, first = _record(lines, 0, delimiter)
     if header is None:
         raise UnreadableReport("not-a-table")

@@ -15,10 +15,10 @@ from intake.domain.incident import (
     subject_digest,
 )
 from intake.domain.severity import normalise
-from intake.readers.elements import IdentifierPart
+from intake.readers.elements import MAX_PEOPLE
 from intake.readers.faults import RowFault, UnreadableReport
 from intake.readers.instants import in_zone, read_instant
-from intake.readers.references import is_identifier
+from intake.readers.references import identifies
 from intake.readers.rows import Row, WrongCell, fit_text, read_table
 from intake.sources import ReportField, ReportTable, SourceRules
 
@@ -36,16 +36,16 @@ def read_report_table(
     layout = source.csv
     if layout is None:
         raise UnreadableReport("not-a-table", "csv")
-    needed = tuple(layout.columns.values())
-    table = read_table(body, delimiter=layout.delimiter, encoding=layout.encoding, needed=needed)
+    needed = layout.columns.values()
+    table = read_table(body, delimiter=layout.delimiter, encoding=layout.encoding, needed=tuple(needed))
+    dropped = _dropped(table.columns, layout)
     incidents: dict[str, IncidentReport] = {}
     faults = list(table.faults)
-    dropped = _dropped(table.columns, layout)
     for row in table.rows:
         try:
             report = _report(_Cells(row, layout, source, arrived_at), dropped)
-            known = incidents.get(report.incident_id)
-            incidents[report.incident_id] = report if known is None else _merged(known, report, layout)
+            first = incidents.setdefault(report.incident_id, report)
+            incidents[report.incident_id] = report if first is report else _merged(first, report, layout)
         except WrongCell as wrong:
             faults.append(RowFault(row.line, wrong.column, wrong.code))
     return list(incidents.values()), sorted(faults, key=lambda fault: fault.line)
@@ -98,7 +98,7 @@ class _Cells:
 
 def _report(cells: _Cells, dropped: tuple[str, ...]) -> IncidentReport:
     incident_id = cells.text("incident_id")
-    if not _identifies(incident_id):
+    if not identifies(incident_id):
         raise WrongCell(cells.column("incident_id"), "missing-field")
     subject = cells.raw("subject")
     severity = cells.text("severity")
@@ -142,19 +142,17 @@ def _people(cells: _Cells) -> tuple[Participant, ...]:
 
 def _identifier(cells: _Cells, field: ReportField) -> Identifier | None:
     value = cells.text(field)
-    if not _identifies(value):
+    if not identifies(value):
         return None
     named = cells.text("person_system") if field == "person" else ""
     return Identifier(cells.source.our_system(named or cells.layout.person_system), value)
 
 
-def _identifies(value: str) -> bool:
-    return is_identifier(IdentifierPart.model_construct(value=value or None, system=None))
-
-
 def _merged(first: IncidentReport, row: IncidentReport, layout: ReportTable) -> IncidentReport:
     if first.occurred_at and row.occurred_at and abs(first.occurred_at - row.occurred_at) >= ANOTHER_DATE:
         raise WrongCell(layout.columns.get("occurred_at", ""), "contradiction")
+    if len(first.participants) >= MAX_PEOPLE:
+        raise WrongCell(layout.columns.get("person", ""), "too-many-people")
     grades = [grade for grade in (first.severity, row.severity) if grade is not None]
     return replace(
         first,
