@@ -69,6 +69,16 @@ class Pseudonyms:
         self._key = key
 
     def of(self, system: str, value: str) -> str:
-        """The pseudonym (22 characters, URL-safe) of an identifier; case and outer blanks do not count."""
-        digest = _digest(self._key, "person", (system.strip().casefold(), value.strip().casefold()))
+        """
+        The pseudonym (22 characters, URL-safe) of an identifier; case and outer blanks do not count.
+
+        Of a `phone` only the digits count, without the leading 1 of North America: everybody writes it otherwise.
+        """
+        system, value = system.strip().casefold(), value.strip().casefold()
+        digest = _digest(self._key, "person", (system, _digits(value) if system == "phone" else value))
         return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def _digits(phone: str) -> str:
+    digits = "".join(character for character in phone if character.isdigit())
+    return digits[1:] if len(digits) == 11 and digits.startswith("1") else digits

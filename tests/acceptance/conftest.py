@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peerline_local.ports import is_free
+from peerline_local.ports import choose_port_base
+from peerline_local.services import PORT_OFFSETS
 
 LONGEST_SECONDS = 240
-OFFSETS = (0, 1, 2, 3, 4, 24)
-"""Of the ports that a stack uses, above its first."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,14 @@ class Demo:
         """The files of Peerline's own topics."""
         folder = self.home / "kafka" / "log"
         feed = "peerline.adverse-events.v1"
-        return [
-            path for path in sorted(folder.glob("peerline.*/*.log")) if not path.parent.name.startswith(feed)
-        ]
+        return [path for path in sorted(folder.glob("peerline.*/*.log")) if not path.parent.name.startswith(feed)]
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The demo, run once as anybody would run it, with everything logged that can be."""
     home = tmp_path_factory.mktemp("demo") / "home"
-    base = next(
-        port for port in range(21_000, 29_000, 50) if all(is_free(port + offset) for offset in OFFSETS)
-    )
+    base = choose_port_base(PORT_OFFSETS)
     options = ("--once", "--json", "--log-level", "debug", "--port-base", str(base))
     done = subprocess.run(
         [sys.executable, "-m", "peerline_local", "--home", str(home), "demo", *options],

@@ -84,9 +84,7 @@ def test_no_canary_is_anywhere_but_where_it_belongs(demo: Demo, samples: Samples
 
 
 def test_no_private_link_is_anywhere_but_in_its_message(demo: Demo) -> None:
-    tokens = {
-        link.rpartition("/")[2].encode() for one in read_messages(demo.home / "mail") for link in links(one)
-    }
+    tokens = {link.rpartition("/")[2].encode() for one in read_messages(demo.home / "mail") for link in links(one)}
 
     leaks: list[str] = []
     for place, content in demo.left_behind():

@@ -155,7 +155,9 @@ async def test_not_a_physician_is_remembered_for_the_next_report(workplace: Work
         answer = await intake.send(a_report("9999", incident="EV-2"))
 
         assert acted.status_code == 200
-        assert [kind_of(intake, event) for event in await intake.published(ReferralWithdrawn, 2)] == ["not-eligible"] * 2
+        assert [kind_of(intake, event) for event in await intake.published(ReferralWithdrawn, 2)] == [
+            "not-eligible"
+        ] * 2
         assert (answer.json()["unresolved"], answer.json()["not_eligible"]) == (0, 1)
         assert "unresolved" not in await intake.items()
 

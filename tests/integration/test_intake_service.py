@@ -71,7 +71,12 @@ class Intake:
         return loaded
 
     async def send(
-        self, report: dict[str, Any] | bytes, *, webhook_id: str | None = None, source: str = "shcp-risk", **changed: str
+        self,
+        report: dict[str, Any] | bytes,
+        *,
+        webhook_id: str | None = None,
+        source: str = "shcp-risk",
+        **changed: str,
     ) -> httpx.Response:
         body = report if isinstance(report, bytes) else json.dumps(report).encode()
         headers = self.signed(body, webhook_id or secrets.token_hex(8)) | changed
@@ -111,6 +116,7 @@ class Intake:
 
     async def until_rows(self, query: str, count: int) -> None:
         """Wait until a query gives this many rows."""
+
         async def are_there() -> bool:
             return len(await self.running.fetch(query)) == count
 
@@ -473,7 +479,11 @@ async def test_another_incident_under_the_same_number_is_refused_and_put_to_a_pe
         long_ago = (datetime.now(UTC) - timedelta(days=5)).isoformat()
         other = a_report("1002", occurred_at=long_ago)
 
-        answers = [await intake.send(other), await intake.send(other, webhook_id="m"), await intake.send(other, webhook_id="m")]
+        answers = [
+            await intake.send(other),
+            await intake.send(other, webhook_id="m"),
+            await intake.send(other, webhook_id="m"),
+        ]
 
         assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(409, "conflicting-report")}
         await intake.published(ReferralCreated, 1)

@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from peerline_local.ports import choose_free_port, is_free
+from peerline_local.ports import choose_port_base
+from peerline_local.services import PORT_OFFSETS
 
 STAND_IN = """
 import http.server, os, pathlib, sys
@@ -107,10 +108,7 @@ def write(path: Path, text: str) -> None:
 
 
 def free_base() -> int:
-    while True:
-        base = choose_free_port()
-        if all(is_free(base + offset) for offset in (0, 1, 2, 3, 4, 24)):
-            return base
+    return choose_port_base(PORT_OFFSETS)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -13,7 +13,9 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections (32768 and up on
 # Linux, 49152 on others): while a server is down, a client that retries could otherwise be given
 # the server's own port, connect to itself, and keep the server from starting again.
-_FIRST, _LAST = 20_000, 29_999
+_FIRST, _LAST = 25_000, 29_999
+# Where a whole stack's ports may begin; apart from the others, so that they cannot take one in between.
+_FIRST_BASE, _LAST_BASE = 20_000, 24_900
 
 
 def is_free(port: int) -> bool:
@@ -35,6 +37,15 @@ def choose_free_port(besides: Iterable[int] = ()) -> int:
         if port not in taken and is_free(port):
             return port
     raise StackError(f"no free port found between {_FIRST} and {_LAST}")
+
+
+def choose_port_base(offsets: Iterable[int]) -> int:
+    """Return a port that is free with each of these offsets added, or raise StackError."""
+    wanted = tuple(offsets)
+    for base in random.sample(range(_FIRST_BASE, _LAST_BASE + 1), k=500):
+        if all(is_free(base + offset) for offset in wanted):
+            return base
+    raise StackError(f"no free ports found between {_FIRST_BASE} and {_LAST_BASE}")
 
 
 def require_free(port: int, whose: str, remedy: str) -> None:

@@ -42,6 +42,10 @@ SERVICES = (
 )
 
 
+PORT_OFFSETS = (0, 1, 2, 3, 4, 24)
+"""What a stack takes above its port base: the services, the mailbox page, SMTP."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What may differ from one start to the next."""

@@ -40,7 +40,7 @@ class Vault:
         """The value again; raises Locked."""
         try:
             return self._cipher.decrypt(blob[:NONCE], blob[NONCE:], about.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: shorter than a nonce
             raise Locked(about.partition("/")[0]) from None
 
 

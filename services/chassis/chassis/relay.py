@@ -67,8 +67,8 @@ class Relay:
             bootstrap_servers=self._bootstrap, client_id=self._client_id, enable_idempotence=True,
             linger_ms=2, max_batch_size=131_072, request_timeout_ms=20_000,
         )  # fmt: skip
-        await producer.start()
         try:
+            await producer.start()
             await self._settle(connection)
             while True:
                 self._rung.clear()

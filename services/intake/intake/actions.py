@@ -9,7 +9,7 @@ from chassis.http import Problem
 from chassis.worklist import Actions
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from intake import deciding
+from intake import casework
 from intake.domain import referring, settling
 from intake.domain.book import Book, SourceTerms
 from intake.domain.incident import Identifier, Involvement, Participant
@@ -92,9 +92,7 @@ async def add_people(work: UnitOfWork, item: Item, body: Mapping[str, Any]) -> N
     await _decide(work, item, decide, added)
 
 
-async def _decide(
-    work: UnitOfWork, item: Item, decide: Decision, added: tuple[Participant, ...] = ()
-) -> Names | None:
+async def _decide(work: UnitOfWork, item: Item, decide: Decision, added: tuple[Participant, ...] = ()) -> Names | None:
     """Load the item's incident, let the domain decide, write and publish; 409 where it is known no more."""
     key = UUID(item.subject)
     await incidents.hold_directory(work.connection)
@@ -102,12 +100,12 @@ async def _decide(
     if source is None:
         raise Problem(409, "unknown-incident")
     try:
-        terms = deciding.terms_of(work, source)
+        terms = casework.terms_of(work, source)
     except LookupError:
         raise Problem(409, "unknown-source") from None
-    book = await deciding.book_of_incident(work, key, source, added)
+    book = await casework.book_of_incident(work, key, source, added)
     names = decide(book, key, terms)
-    await deciding.save(work, book)
+    await casework.save(work, book)
     return names
 
 

@@ -65,14 +65,11 @@ async def add_person(work: UnitOfWork, person: Person, addresses: Names) -> None
 
 def addresses_of(pseudonyms: Pseudonyms, email: str | None, phone: str | None) -> Names:
     """Names by addresses; several people may share one."""
-    digits = "".join(character for character in phone or "" if character.isdigit())
-    stated = [(EMAIL, email or ""), (PHONE, digits)]
+    stated = [(EMAIL, email or ""), (PHONE, phone or "")]
     return frozenset(pseudonyms.of(system, value) for system, value in stated if value)
 
 
-def _stated(
-    pseudonyms: Pseudonyms, entry: DirectoryEntry, source_ids: Iterable[str]
-) -> tuple[Person, Names]:
+def _stated(pseudonyms: Pseudonyms, entry: DirectoryEntry, source_ids: Iterable[str]) -> tuple[Person, Names]:
     """An entry as a person without an id yet, and those of their names that are addresses."""
     addresses = addresses_of(pseudonyms, entry.email, entry.phone)
     identifiers = frozenset(pseudonyms.of(i.system, i.value) for i in entry.identifiers)

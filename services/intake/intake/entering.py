@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from chassis import UnitOfWork
 from peerline.programme import Disposition, Programme
 
-from intake import deciding, directory, keys
+from intake import casework, directory, keys
 from intake.domain.book import Book
 from intake.domain.cases import Standing, withdraw_person
 from intake.domain.people import NOBODY, ContactData, Person
@@ -75,13 +75,13 @@ async def enter(work: UnitOfWork, request_id: str, said: Mapping[str, Any], aske
 async def withdraw(work: UnitOfWork, referral_id: UUID) -> bool:
     """Take a person's case back at their wish; False for a referral that nobody knows."""
     await incidents.hold_directory(work.connection)
-    book = await deciding.book_of_referrals(work, [referral_id])
+    book = await casework.book_of_referrals(work, [referral_id])
     referral = book.cases.get(referral_id)
     if referral is None:
         return False
     if referral.standing not in (Standing.WITHDRAWN, Standing.CLOSED):
         withdraw_person(book.cases, referral)
-        await deciding.save(work, book)
+        await casework.save(work, book)
     if referral.standing == Standing.UNRESOLVED and referral.incident:
         await incidents.mark_incident(work.connection, referral.incident)
         work.wake()
@@ -117,10 +117,10 @@ async def _refer(
         reason=asked.reason,
         referrer=frozenset({work.pseudonyms.of(*asked.referrer)}) if asked.referrer else NOBODY,
         preferences=tuple(sorted(asked.preferences.items())),
-        traceparent=work.traceparent(deciding.NO_REFERRAL),
+        traceparent=work.traceparent(casework.NO_REFERRAL),
     )
     referral = take_request(book, request, person, programme)
-    await deciding.save(work, book)
+    await casework.save(work, book)
     outcome = "offered" if referral.opened else "joined"
     return AnswerRecord(
         status=CREATED,
@@ -156,9 +156,7 @@ def _elsewhere(programme: Programme, reason: str | None) -> AnswerRecord | None:
     return AnswerRecord(status=OK, body=body)
 
 
-def _programme_for(
-    work: UnitOfWork, asked: Asked, person: Person | None, named: Programme | None
-) -> Programme | None:
+def _programme_for(work: UnitOfWork, asked: Asked, person: Person | None, named: Programme | None) -> Programme | None:
     """The named programme, or the first with this door that serves the person; None if it does not."""
     if person is None:
         return None
@@ -179,7 +177,7 @@ async def _person(work: UnitOfWork, asked: Asked, named: Programme | None) -> tu
     addresses = directory.addresses_of(work.pseudonyms, described.email, described.phone)
     identified = frozenset({work.pseudonyms.of(*asked.identifier)}) if asked.identifier else NOBODY
     referrer = frozenset({work.pseudonyms.of(*asked.referrer)}) if asked.referrer else NOBODY
-    book = await deciding.book_of_people(work, identified or addresses, referrer)
+    book = await casework.book_of_people(work, identified or addresses, referrer)
     found = book.directory.known_as(identified or addresses)
     if len(found) == 1:
         return book, found[0]
@@ -191,7 +189,7 @@ async def _person(work: UnitOfWork, asked: Asked, named: Programme | None) -> tu
         raise Refusal(422, "missing-field", "programme")
     await _add(work, described, addresses)
     # Read again under their lock: the same person may have been entered at this moment by somebody else.
-    book = await deciding.book_of_people(work, addresses, referrer)
+    book = await casework.book_of_people(work, addresses, referrer)
     return book, book.directory.one_known_as(addresses)
 
 
@@ -202,9 +200,7 @@ async def _add(work: UnitOfWork, described: Described, addresses: frozenset[str]
         raise Refusal(422, "missing-field", "person.email")
     if described.zone and not _is_zone(described.zone):
         raise Refusal(422, "wrong-value", "person.zone")
-    contact = ContactData(
-        described.name, described.email, described.phone, described.zone, described.language
-    )
+    contact = ContactData(described.name, described.email, described.phone, described.zone, described.language)
     person = Person(UUID(int=0), addresses, NOBODY, dict(described.attributes), contact)
     await directory.add_person(work, person, addresses)
 

@@ -7,7 +7,7 @@ from chassis import Consumer, FeedRecord, UnitOfWork
 from chassis.log import logger
 from peerline.events import OutreachLogged, Topic
 
-from intake import deciding
+from intake import casework
 from intake.domain.outcomes import STEPS, note_step
 from intake.domain.referring import Arrival
 from intake.metrics import REPORTS
@@ -27,7 +27,7 @@ async def take_reports(records: Sequence[FeedRecord], work: UnitOfWork) -> None:
     arrivals = [arrival for record in records for arrival in _arrivals(record, work)]
     if not arrivals:
         return
-    for verdict in await deciding.decide(work, arrivals):
+    for verdict in await casework.decide(work, arrivals):
         REPORTS.labels("kafka", "taken" if verdict.taken else "conflict").inc()
 
 
@@ -38,10 +38,10 @@ async def follow_outreach(steps: Sequence[OutreachLogged], work: UnitOfWork) -> 
     if not acting:
         return
     await incidents.hold_directory(work.connection)
-    book = await deciding.book_of_referrals(work, {step.referral_id for step in acting})
+    book = await casework.book_of_referrals(work, {step.referral_id for step in acting})
     for step in acting:
         note_step(book.cases, book.directory, step.referral_id, step.step or "")
-    await deciding.save(work, book)
+    await casework.save(work, book)
 
 
 def _arrivals(record: FeedRecord, work: UnitOfWork) -> list[Arrival]:
@@ -56,7 +56,7 @@ def _arrivals(record: FeedRecord, work: UnitOfWork) -> list[Arrival]:
         work.set_aside(record, "no-report")
         return []
     try:
-        rules = deciding.rules_of(work, source)
+        rules = casework.rules_of(work, source)
         reading = read_reports(record.value, source=rules, arrived_at=record.arrived_at)
     except UnreadableReport as fault:
         work.set_aside(record, fault.code, fault.path)
@@ -64,9 +64,7 @@ def _arrivals(record: FeedRecord, work: UnitOfWork) -> list[Arrival]:
     for left_out in reading.faults[:1]:
         work.set_aside(record, left_out.code, left_out.path)
     traceparent = _traceparent_of(record)
-    return [
-        deciding.arrival_of(work, source, report, record.arrived_at, traceparent) for report in reading.reports
-    ]
+    return [casework.arrival_of(work, source, report, record.arrived_at, traceparent) for report in reading.reports]
 
 
 def _source_of(record: FeedRecord, work: UnitOfWork) -> Source | None:

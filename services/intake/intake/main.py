@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chassis import Round, Service, load, run
 
-from intake import actions, handlers, reviews
+from intake import actions, handlers, rounds
 from intake.api import routers
 from intake.settings import Settings
 from intake.signatures import SecretFault, read_secrets
@@ -24,7 +24,7 @@ def service(settings: Settings) -> Service:
         consumer=handlers.consumer,
         migrations=Path(__file__).parent / "migrations",
         routers=routers,
-        rounds=[Round("reviews", reviews.run)],
+        rounds=[Round("reviews", rounds.run)],
         resources=[sources, read_secrets(settings.source_secrets, sources)],
         actions=actions.ACTIONS,
         body_limit=BODY_LIMIT,

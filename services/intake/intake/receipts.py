@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from intake.deciding import Verdict
+from intake.casework import Verdict
 from intake.domain.referring import Tally
 from intake.readers.faults import RowFault
 

@@ -365,7 +365,9 @@ def test_supervisors_and_team_are_never_asked() -> None:
         )  # fmt: skip
 
     book = a_book()
-    book.directory = Directory([person(1, {"npi=2"}, {"team=a"}), person(2, set(), set()), person(3, set(), {"team=a"})])
+    book.directory = Directory(
+        [person(1, {"npi=2"}, {"team=a"}), person(2, set(), set()), person(3, set(), {"team=a"})]
+    )
 
     take(book, 1, 1)
 

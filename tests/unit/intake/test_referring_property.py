@@ -147,7 +147,9 @@ class Doors(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def close(self, data: st.DataObject) -> None:
-        alive = [r.referral_id for r in self.book.cases if r.opened and r.standing in (Standing.OPEN, Standing.WITHDRAWN)]
+        alive = [
+            r.referral_id for r in self.book.cases if r.opened and r.standing in (Standing.OPEN, Standing.WITHDRAWN)
+        ]
         if alive:
             case = data.draw(st.sampled_from(alive))
             self.closed_by_outreach.add(case)

@@ -93,11 +93,7 @@ class Run:
 
     def of(self, kind: type[Event], label: str) -> list[Event]:
         """The events of one kind that stand for an offer."""
-        return [
-            event
-            for event in self.events
-            if isinstance(event, kind) and event.referral_id == self.id_of(label)
-        ]
+        return [event for event in self.events if isinstance(event, kind) and event.referral_id == self.id_of(label)]
 
     def id_of(self, label: str) -> UUID:
         return referral_id_of(next(offer for offer in self.samples.offers if offer.label == label))

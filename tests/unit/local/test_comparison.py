@@ -76,13 +76,9 @@ def test_a_record_that_stands_twice_is_a_duplicate(run: Run, offer: Offer) -> No
 
 def test_a_join_into_a_case_that_is_not_there_is_missing(run: Run) -> None:
     joined = next(event for event in run.events if isinstance(event, ReferralJoined))
-    spoilt = without(
-        run, *(e for e in run.events if isinstance(e, ReferralCreated) and e.referral_id == joined.into)
-    )
+    spoilt = without(run, *(e for e in run.events if isinstance(e, ReferralCreated) and e.referral_id == joined.into))
 
-    assert any(
-        "joined into a case that is not there" in one for one in faults(spoilt.findings(), Fault.MISSING)
-    )
+    assert any("joined into a case that is not there" in one for one in faults(spoilt.findings(), Fault.MISSING))
 
 
 def test_a_refused_join_needs_a_case_of_its_own(run: Run) -> None:
@@ -90,9 +86,7 @@ def test_a_refused_join_needs_a_case_of_its_own(run: Run) -> None:
     offer = next(one for one in run.samples.offers if referral_id_of(one) == joined.referral_id)
     log(run, offer, "join-refused")
 
-    assert f"{offer.label}: its case was closed, and it has none of its own" in faults(
-        run.findings(), Fault.MISSING
-    )
+    assert f"{offer.label}: its case was closed, and it has none of its own" in faults(run.findings(), Fault.MISSING)
 
 
 def test_somebody_spared_who_was_referred_is_wrong(run: Run, offer: Offer) -> None:
@@ -117,9 +111,7 @@ def test_an_unknown_person_who_was_forgotten_is_missing(run: Run) -> None:
 
 def test_a_case_for_which_nobody_was_sought_is_missing(run: Run, offer: Offer) -> None:
     left = [e for e in run.events if e.referral_id == referral_id_of(offer)]
-    spoilt = without(
-        run, *(e for e in left if isinstance(e, (MatchProposed, MatchConfirmed, OutreachLogged)))
-    )
+    spoilt = without(run, *(e for e in left if isinstance(e, (MatchProposed, MatchConfirmed, OutreachLogged))))
 
     assert f"{offer.label}: nobody was found to ask" in faults(spoilt.findings(), Fault.MISSING)
 
@@ -128,9 +120,7 @@ def test_a_yes_that_was_never_confirmed_is_missing(run: Run, offer: Offer) -> No
     later = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]
     spoilt = without(run, *run.of(MatchConfirmed, offer.label), *later)
 
-    assert f"{offer.label}: attempt 1 was accepted and not confirmed" in faults(
-        spoilt.findings(), Fault.MISSING
-    )
+    assert f"{offer.label}: attempt 1 was accepted and not confirmed" in faults(spoilt.findings(), Fault.MISSING)
 
 
 def test_two_supporters_asked_at_once_is_a_duplicate(run: Run, offer: Offer) -> None:
@@ -167,17 +157,13 @@ def test_contact_shown_to_two_supporters_is_a_duplicate(run: Run, offer: Offer) 
 def test_an_involved_supporter_who_was_asked_is_wrong(run: Run) -> None:
     supporters = {one.person.id: one for one in run.samples.people.supporters}
     involved = next(one for one in run.samples.offers if one.person.id in supporters)
-    other = next(
-        o for o in run.samples.offers if o.incident == involved.incident and o.person != involved.person
-    )
+    other = next(o for o in run.samples.offers if o.incident == involved.incident and o.person != involved.person)
     match: dict[str, Any] = {"match_id": IDS.match(referral_id_of(other), 1), "attempt": 1}
     run.add(MatchReleased, referral_id_of(other), other.programme, 1, **match)
 
     propose(run, other, 2, supporters[involved.person.id])
 
-    assert f"{other.label}: {supporters[involved.person.id].id} is involved" in faults(
-        run.findings(), Fault.WRONG
-    )
+    assert f"{other.label}: {supporters[involved.person.id].id} is involved" in faults(run.findings(), Fault.WRONG)
 
 
 def test_a_supporter_of_the_same_training_programme_is_wrong(run: Run) -> None:
@@ -189,9 +175,7 @@ def test_a_supporter_of_the_same_training_programme_is_wrong(run: Run) -> None:
 
     propose(run, offer, 2, same)
 
-    assert f"{offer.label}: {same.id} is of the same training programme" in faults(
-        run.findings(), Fault.WRONG
-    )
+    assert f"{offer.label}: {same.id} is of the same training programme" in faults(run.findings(), Fault.WRONG)
 
 
 def test_a_withdrawn_case_that_nobody_ended_is_missing(run: Run, offer: Offer) -> None:
@@ -199,9 +183,7 @@ def test_a_withdrawn_case_that_nobody_ended_is_missing(run: Run, offer: Offer) -
     spoilt = without(run, *closed)
     spoilt.add(ReferralWithdrawn, referral_id_of(offer), offer.programme, 1)
 
-    assert f"{offer.label}: withdrawn, and neither closed nor kept" in faults(
-        spoilt.findings(), Fault.MISSING
-    )
+    assert f"{offer.label}: withdrawn, and neither closed nor kept" in faults(spoilt.findings(), Fault.MISSING)
 
     log(spoilt, offer, "retraction-declined", Phase.CONTACTED)
     assert spoilt.findings() == []

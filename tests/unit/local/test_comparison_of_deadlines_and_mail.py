@@ -20,9 +20,7 @@ from tests.unit.local.perfect_run import (
 
 @pytest.mark.parametrize("clock", ["match", "first-contact"])
 def test_a_clock_that_was_not_started_is_missing(run: Run, offer: Offer, clock: str) -> None:
-    own = [
-        e for e in run.events if e.referral_id == referral_id_of(offer) and getattr(e, "clock", "") == clock
-    ]
+    own = [e for e in run.events if e.referral_id == referral_id_of(offer) and getattr(e, "clock", "") == clock]
 
     assert f"{offer.label}: no {clock} deadline" in faults(without(run, *own).findings(), Fault.MISSING)
 
@@ -30,9 +28,7 @@ def test_a_clock_that_was_not_started_is_missing(run: Run, offer: Offer, clock: 
 def test_a_clock_that_stopped_without_a_word_is_missing(run: Run, offer: Offer) -> None:
     spoilt = without(run, *run.of(DeadlineMet, offer.label))
 
-    assert f"{offer.label}: match deadline neither met nor breached" in faults(
-        spoilt.findings(), Fault.MISSING
-    )
+    assert f"{offer.label}: match deadline neither met nor breached" in faults(spoilt.findings(), Fault.MISSING)
 
 
 @pytest.mark.parametrize("kind", [DeadlineSet, DeadlineMet])

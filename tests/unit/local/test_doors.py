@@ -46,9 +46,7 @@ def test_ndjson_is_a_message_a_line() -> None:
 
 
 def test_a_refusal_is_told_by_code_and_field() -> None:
-    problem = httpx.Response(
-        422, json={"code": "wrong-value", "field": "AdverseEvent.actuality", "status": 422}
-    )
+    problem = httpx.Response(422, json={"code": "wrong-value", "field": "AdverseEvent.actuality", "status": 422})
 
     assert refusal(problem) == "422 wrong-value (AdverseEvent.actuality)"
     assert refusal(httpx.Response(502, text="<html>")) == "502"

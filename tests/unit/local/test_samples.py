@@ -92,9 +92,7 @@ def test_intake_reads_each_message_as_it_is_meant(samples: Samples, sources: dic
     assert involved == expected
 
 
-def test_what_must_be_refused_cannot_be_read_or_must_not_come_in(
-    samples: Samples, sources: dict[str, Source]
-) -> None:
+def test_what_must_be_refused_cannot_be_read_or_must_not_come_in(samples: Samples, sources: dict[str, Source]) -> None:
     for delivery in [*samples.deliveries(Way.WEBHOOK), *samples.deliveries(Way.KAFKA)]:
         readable = _is_readable(delivery, sources)
 
@@ -215,9 +213,7 @@ def _involved_by_incident(samples: Samples, sources: dict[str, Source]) -> dict[
 
 def _counts_as_involved(samples: Samples, person: Person, incident: str) -> bool:
     """Near misses and nurses are involved and spared; who only told, and whose report was an error, is not."""
-    return any(
-        one.not_eligible for one in samples.spared if one.person is person and one.incident == incident
-    )
+    return any(one.not_eligible for one in samples.spared if one.person is person and one.incident == incident)
 
 
 def _incident_of_the_stranger(samples: Samples) -> str:

@@ -32,7 +32,7 @@ def test_a_row_is_a_supporter_with_every_identifier() -> None:
         ("npi", "123"),
         ("urn:oid:1.2", "A-7"),
         ("email", "a@example.org"),
-        ("phone", "15550100001"),
+        ("phone", "+1 (555) 010-0001"),
     }
     assert entry.attributes == {"training_programme": "Surgery"}
 

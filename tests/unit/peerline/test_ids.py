@@ -36,6 +36,17 @@ def test_a_pseudonym_does_not_depend_on_case_or_outer_blanks() -> None:
     assert names.of("email", "ada@example.org") != names.of("npi", "ada@example.org")
 
 
+def test_a_phone_number_is_the_same_however_it_is_written() -> None:
+    names = Pseudonyms(b"p" * 32)
+
+    written = {
+        names.of("phone", text) for text in ("+1 207 555-0114", "(207) 555 0114", "2075550114", "1.207.555.0114")
+    }
+
+    assert len(written) == 1
+    assert names.of("phone", "+44 20 7946 0018") != names.of("phone", "20 7946 0018")
+
+
 @pytest.mark.parametrize("made", [Ids, Pseudonyms])
 def test_a_short_key_is_refused(made: type) -> None:
     with pytest.raises(ValueError, match="16 bytes"):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from peerline.programme import Door, Firmness, ProgrammeError, read_programme, read_programmes
+from peerline.events import Firmness
+from peerline.programme import Door, ProgrammeError, read_programme, read_programmes
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "programmes"
 PROGRAMMES = read_programmes(FOLDER)
@@ -20,9 +21,9 @@ def written(folder: Path, **changes: Any) -> Path:
         for parent in parents:
             place = place[parent]
         place[last] = value
-    path = folder / "changed.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
+    file = folder / "changed.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
 
 
 def test_shcp_promises_a_match_within_24_hours_and_48_on_weekends() -> None:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from peerline_local.demo.run import Choices
     from peerline_local.demo.show import Show
 
-Once = Annotated[
-    bool, typer.Option("--once", help="End when the samples are through; exit code 1 if any went wrong.")
-]
+Once = Annotated[bool, typer.Option("--once", help="End when the samples are through; exit code 1 if any went wrong.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The outcome as one JSON object, on the last line.")]
 Seed = Annotated[int | None, typer.Option(help="Other samples.")]
 PortBase = Annotated[int, typer.Option(min=1024, max=65000, help="The first service's port.")]

@@ -20,9 +20,7 @@ Topics = Annotated[
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Feed = Annotated[
-    bool, typer.Option("--feed", help="Show the incident systems' records too: they hold clinical text.")
-]
+Feed = Annotated[bool, typer.Option("--feed", help="Show the incident systems' records too: they hold clinical text.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -55,9 +53,7 @@ def chosen(names: list[str], *, feed: bool) -> list[str]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise StackError(f"there is no topic {unknown[0]!r}")
-    wanted = [known[name] for name in names] or [
-        str(topic) for topic in Topic if topic is not Topic.ADVERSE_EVENTS
-    ]
+    wanted = [known[name] for name in names] or [str(topic) for topic in Topic if topic is not Topic.ADVERSE_EVENTS]
     if not feed and Topic.ADVERSE_EVENTS in wanted:
         raise StackError("the feed holds clinical text: add --feed to see it")
     extra = [str(Topic.ADVERSE_EVENTS)] if feed and Topic.ADVERSE_EVENTS not in wanted and not names else []

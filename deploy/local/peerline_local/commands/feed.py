@@ -31,9 +31,7 @@ class Door(StrEnum):
 
 
 Files = Annotated[list[Path], typer.Argument(help="FHIR JSON, a Bundle, NDJSON, or a source's CSV file.")]
-SourceId = Annotated[
-    str | None, typer.Option("--source", help="The source's id; else the first that fits the file.")
-]
+SourceId = Annotated[str | None, typer.Option("--source", help="The source's id; else the first that fits the file.")]
 AtDoor = Annotated[Door | None, typer.Option("--door", help="webhook and kafka take JSON, import takes CSV.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Read the files and count; nothing is sent.")]
 
@@ -57,11 +55,7 @@ def feed(
         body = _read(path)
         chosen = _door(path, door)
         source_id = source or _first_source(chosen)
-        counts = (
-            _count(path, body, source_id)
-            if dry_run
-            else asyncio.run(_send(home, path, body, source_id, chosen))
-        )
+        counts = _count(path, body, source_id) if dry_run else asyncio.run(_send(home, path, body, source_id, chosen))
         refused += counts["refused"]
         said = ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing in it"
         typer.echo(f"{path.name}: {said}")
@@ -175,16 +169,12 @@ async def _send(home: Home, path: Path, body: bytes, source: str, door: Door) ->
 
     reach = Reach.of(home)
     if door is Door.KAFKA:
-        records = [
-            (_key(path, number), message) for number, message in enumerate(messages(path, body), start=1)
-        ]
+        records = [(_key(path, number), message) for number, message in enumerate(messages(path, body), start=1)]
         return Counter({"records written": await doors.produce(reach, source, records)})
     async with reach.client("intake") as client:
         if door is Door.IMPORT:
             return _receipts(path, [await doors.import_table(client, source, body)])
-        return _receipts(
-            path, [await _post(client, reach, source, message) for message in messages(path, body)]
-        )
+        return _receipts(path, [await _post(client, reach, source, message) for message in messages(path, body)])
 
 
 async def _post(client: httpx.AsyncClient, reach: Reach, source: str, message: bytes) -> httpx.Response:

@@ -15,9 +15,7 @@ File = Annotated[Path, typer.Argument(help="A FHIR Bundle (JSON) or a CSV file."
 RosterFile = Annotated[Path, typer.Argument(help="A CSV file of supporters.")]
 SourceId = Annotated[
     str | None,
-    typer.Option(
-        "--source", help="Whose references and identifier systems the file uses; else those of all."
-    ),
+    typer.Option("--source", help="Whose references and identifier systems the file uses; else those of all."),
 ]
 
 

@@ -37,9 +37,7 @@ def list_entries(context: typer.Context, as_json: AsJson = False) -> None:
         typer.echo("Nothing is in quarantine")
     for entry in [] if as_json else entries:
         place = f"{entry['topic']}/{entry['partition']}/{entry['offset']}"
-        typer.echo(
-            f"{entry['id'][:8]}  {entry['service']:<12} {place:<32} {entry['reason']} {entry['path']}".rstrip()
-        )
+        typer.echo(f"{entry['id'][:8]}  {entry['service']:<12} {place:<32} {entry['reason']} {entry['path']}".rstrip())
 
 
 def show(context: typer.Context, entry: EntryId) -> None:

@@ -10,9 +10,7 @@ from peerline_local.home import Home
 
 Bootstrap = Annotated[
     str | None,
-    typer.Option(
-        envvar="PEERLINE_KAFKA_BOOTSTRAP", help="The broker's address; else that of the running stack."
-    ),
+    typer.Option(envvar="PEERLINE_KAFKA_BOOTSTRAP", help="The broker's address; else that of the running stack."),
 ]
 
 

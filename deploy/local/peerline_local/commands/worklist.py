@@ -82,9 +82,7 @@ def line_of(item: dict[str, Any]) -> str:
     since = str(item["since"])[:16].replace("T", " ")
     what = " ".join(filter(None, (item["kind"], item["reason"], "urgent" if item["urgent"] else "")))
     actions = ", ".join(item["actions"])
-    return (
-        f"{item['id'][:8]}  {since}  {item['service']:<12} {item['programme'] or '':<12} {what}  [{actions}]"
-    )
+    return f"{item['id'][:8]}  {since}  {item['service']:<12} {item['programme'] or '':<12} {what}  [{actions}]"
 
 
 async def _act(home: Home, item_id: str, action: str, body: dict[str, Any]) -> None:

@@ -66,9 +66,7 @@ class Feeding:
     async def _imports(self, stage: Stage) -> None:
         async with self.reach.client("intake") as client:
             for delivery in self.samples.deliveries(Way.IMPORT, stage):
-                self._note(
-                    delivery.name, 200, await doors.import_table(client, delivery.source, delivery.body)
-                )
+                self._note(delivery.name, 200, await doors.import_table(client, delivery.source, delivery.body))
 
     async def _requests(self) -> None:
         async with self.reach.client("intake") as client:

@@ -132,8 +132,7 @@ def practitioner_role(person: Person) -> Resource:
 def bundle(kind: str, *resources: Resource) -> Resource:
     """A Bundle whose entries stand at the incident system's own addresses."""
     entries = [
-        {"fullUrl": f"{SERVER}/{r['resourceType']}/{r.get('id', n)}", "resource": r}
-        for n, r in enumerate(resources)
+        {"fullUrl": f"{SERVER}/{r['resourceType']}/{r.get('id', n)}", "resource": r} for n, r in enumerate(resources)
     ]
     return {"resourceType": "Bundle", "type": kind, "entry": entries}
 

@@ -117,9 +117,7 @@ class Ledger:
         if sealed is None:
             return None
         try:
-            return self._openers[audience].open(
-                sealed, model, referral_id=event.referral_id, event_type=event.name
-            )
+            return self._openers[audience].open(sealed, model, referral_id=event.referral_id, event_type=event.name)
         except Unreadable:
             return None
 

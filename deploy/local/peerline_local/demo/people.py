@@ -94,9 +94,7 @@ def populate(rng: random.Random) -> Population:
 
     def employ(prefix: str, count: int, organisation: str, role: str, rank: str) -> list[Person]:
         return [
-            _person(
-                rng, next(names), own_id=f"{prefix}-{n:03}", organisation=organisation, role=role, rank=rank
-            )
+            _person(rng, next(names), own_id=f"{prefix}-{n:03}", organisation=organisation, role=role, rank=rank)
             for n in range(1, count + 1)
         ]
 
@@ -114,9 +112,7 @@ def populate(rng: random.Random) -> Population:
     return Population((*attendings, *residents), tuple(nurses), late, locum, tuple(supporters), patients)
 
 
-def _person(
-    rng: random.Random, name: Name, *, own_id: str, organisation: str, role: str, rank: str
-) -> Person:
+def _person(rng: random.Random, name: Name, *, own_id: str, organisation: str, role: str, rank: str) -> Person:
     number = int(own_id.rpartition("-")[2])
     return Person(
         id=own_id,

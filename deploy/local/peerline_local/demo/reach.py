@@ -49,9 +49,7 @@ class Reach:
             verify=tls(),
         )
 
-    async def ask(
-        self, service: str, method: str, path: str, *, role: str = "coordinator", **what: Any
-    ) -> Any:
+    async def ask(self, service: str, method: str, path: str, *, role: str = "coordinator", **what: Any) -> Any:
         """Return the JSON that a service answers; StackError, in a line, for anything but 2xx."""
         async with self.client(service, role) as client:
             try:

@@ -58,14 +58,10 @@ def requests(rng: random.Random, now: datetime, people: Population) -> tuple[Req
             now - timedelta(minutes=rng.randrange(5, 240)),
             reason,
         )
-        for number, (door, reason, resident) in enumerate(
-            zip(doors, reasons, residents, strict=False), start=1
-        )
+        for number, (door, reason, resident) in enumerate(zip(doors, reasons, residents, strict=False), start=1)
     ]
     again = Request(f"R-{run}-8", "rcaps", "lead", residents[0], now - timedelta(minutes=3))
     # From the end of the list, where no incident has taken them; the last two are supporters.
     called = Request(f"P-{run}-1", "shcp", "phone", attendings[-3], now - _CALLED_AGO, late=True)
-    hinted = Request(
-        f"P-{run}-2", "shcp", "colleague", attendings[-4], now - timedelta(minutes=30), "adverse_event"
-    )
+    hinted = Request(f"P-{run}-2", "shcp", "colleague", attendings[-4], now - timedelta(minutes=30), "adverse_event")
     return (*asked, again, called, hinted)

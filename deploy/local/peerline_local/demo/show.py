@@ -71,9 +71,7 @@ class Show:
         quarantined = await self._quarantined()
         self._keep(await self.reach.metrics())
         seconds = time.monotonic() - self.began
-        return outcome(
-            self.samples, self.ledger, self._new_mail(), findings, quarantined=quarantined, seconds=seconds
-        )
+        return outcome(self.samples, self.ledger, self._new_mail(), findings, quarantined=quarantined, seconds=seconds)
 
     async def _note_what_is_there(self, reader: Reader) -> None:
         """An earlier run's facts and messages are not this one's."""
@@ -119,16 +117,10 @@ class Show:
 
     def _contact_was_shown(self) -> bool:
         """Whether the contact was shown for every incident that will be taken back later."""
-        later = {
-            incident for scene in self.samples.scenes if scene.goes_on_later for incident in scene.incidents
-        }
+        later = {incident for scene in self.samples.scenes if scene.goes_on_later for incident in scene.incidents}
         whose = Attribution(self.samples, self.ledger)
-        referrals = {
-            r for offer in self.samples.offers if offer.incident in later for r in whose.referrals(offer)
-        }
-        shown = {
-            logged.referral_id for logged in self.ledger.new(OutreachLogged) if logged.step == "contact-shown"
-        }
+        referrals = {r for offer in self.samples.offers if offer.incident in later for r in whose.referrals(offer)}
+        shown = {logged.referral_id for logged in self.ledger.new(OutreachLogged) if logged.step == "contact-shown"}
         return bool(referrals) and referrals <= shown
 
     async def _compare(self) -> list[Finding]:
@@ -136,15 +128,11 @@ class Show:
             self.samples.must_be_quarantined, await self._quarantined(), "feed", "records in quarantine"
         )
         found = compare(self.samples, self.ledger, self._mail(), coordinators(self.programmes))
-        pages = [
-            wrong(play.supporter, f"a page did not work: {play.failed}") for play in self.players.failures
-        ]
+        pages = [wrong(play.supporter, f"a page did not work: {play.failed}") for play in self.players.failures]
         return [*found, *self.feeding.findings, *quarantined, *pages]
 
     async def _quarantined(self) -> int:
-        entries = (await self.reach.ask("intake", "GET", "/v1/quarantine?limit=500", role="operator"))[
-            "entries"
-        ]
+        entries = (await self.reach.ask("intake", "GET", "/v1/quarantine?limit=500", role="operator"))["entries"]
         return len(entries) - self._quarantined_before
 
     def _keep(self, metrics: dict[str, str]) -> None:

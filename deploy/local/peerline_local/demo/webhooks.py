@@ -43,9 +43,7 @@ def named_by_number(cast: Cast) -> Scene:
     """R4: the physician only by a logical identifier; times without an offset are the source's own."""
     facts, one = cast.facts(), cast.physician()
     local = facts.recorded_at.astimezone(_ZONE).strftime("%Y-%m-%dT%H:%M")
-    return Scene(
-        (facts.id,), (sent(facts, r4(facts, fhir.by_npi(one), recordedDate=local)),), offers(facts, [one])
-    )
+    return Scene((facts.id,), (sent(facts, r4(facts, fhir.by_npi(one), recordedDate=local)),), offers(facts, [one]))
 
 
 def corrected_by_a_second_physician(cast: Cast) -> Scene:
@@ -60,9 +58,7 @@ def retracted_after_contact(cast: Cast) -> Scene:
     """R5: taken back when a supporter has the contact already, so that the offer stands."""
     facts, one = cast.facts(), cast.physician()
     report = r5(facts, took_part(fhir.by_reference(one)))
-    late = sent(
-        facts, {**report, "status": "entered-in-error"}, note="-retracted", stage=Stage.ONCE_CONTACTED
-    )
+    late = sent(facts, {**report, "status": "entered-in-error"}, note="-retracted", stage=Stage.ONCE_CONTACTED)
     return Scene((facts.id,), (sent(facts, report), late), offers(facts, [one]))
 
 
@@ -132,9 +128,7 @@ def told_by_a_physician(cast: Cast) -> Scene:
     """R5: one took part; another only reported it, and is left alone."""
     facts, (one, two) = cast.facts(), cast.both()
     actors = took_part(fhir.by_reference(one), "PART"), took_part(fhir.by_reference(two), "INF")
-    return Scene(
-        (facts.id,), (sent(facts, r5(facts, *actors)),), offers(facts, [one]), (Spared(two, facts.id),)
-    )
+    return Scene((facts.id,), (sent(facts, r5(facts, *actors)),), offers(facts, [one]), (Spared(two, facts.id),))
 
 
 def backported(cast: Cast) -> Scene:
@@ -181,9 +175,7 @@ def unusable(cast: Cast) -> Scene:
             wrong("not-an-event.json", fhir.body(fhir.practitioner(one))),
             wrong("older-release.json", fhir.body(_of_an_older_release(facts))),
             wrong("actuality.json", fhir.body(r4(facts, fhir.by_reference(one), actuality=facts.story))),
-            wrong(
-                "modifier.json", fhir.body(r4(facts, fhir.by_reference(one), modifierExtension=[_negation()]))
-            ),
+            wrong("modifier.json", fhir.body(r4(facts, fhir.by_reference(one), modifierExtension=[_negation()]))),
             wrong("signature.json", good, 401, forged=True),
             wrong("too-large.json", _too_large(facts), 413),
         )

@@ -10,9 +10,9 @@ from chassis.http import Problem, public
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from intake import deciding, keys
+from intake import casework, keys
 from intake.api.doors import Database, DryRun, SourceId, count, decided, in_transaction, unreadable
-from intake.deciding import Verdict
+from intake.casework import Verdict
 from intake.readers.fhir import UnreadableReport, read_report
 from intake.receipts import receipt_of_all
 from intake.repository import incidents, referrals
@@ -87,9 +87,7 @@ class Delivery:
         verdicts = await decided(work, self._source, reports)
         # A sender that gives another body the same id has made a mistake that must not cost a physician.
         if known is None:
-            await referrals.save_answer(
-                work.connection, work.vault, key, digest=digest, answer=_answer(verdicts)
-            )
+            await referrals.save_answer(work.connection, work.vault, key, digest=digest, answer=_answer(verdicts))
         return verdicts
 
     def _names(self, work: UnitOfWork) -> tuple[UUID, UUID]:
@@ -97,7 +95,7 @@ class Delivery:
         return key, keys.digest_of(work.ids, hashlib.sha256(self._body).hexdigest())
 
     def _read(self, work: UnitOfWork) -> list[Any]:
-        rules = deciding.rules_of(work, self._source)
+        rules = casework.rules_of(work, self._source)
         try:
             return read_report(self._body, source=rules, arrived_at=work.now)
         except UnreadableReport as fault:

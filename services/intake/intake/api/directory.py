@@ -9,7 +9,7 @@ from chassis import Transactions
 from chassis.http import Problem
 from fastapi import APIRouter, Request
 
-from intake import reviews
+from intake import rounds
 from intake.api.doors import Coordinator, Database, SourceId, source_named, unreadable
 from intake.directory import Loaded, load
 from intake.readers.directory import DirectoryEntry, read_directory
@@ -56,14 +56,12 @@ async def _load(
         loaded = await load(work, entries, source_ids)
         waiting = await referrals.unresolved_ids(work.connection, loaded.names)
     # Marked incidents are also found by the round, should this process end here.
-    await reviews.run(transactions)
+    await rounds.run(transactions)
     async with transactions.begin() as work:
         return loaded, await referrals.count_settled(work.connection, waiting)
 
 
-async def _read(
-    sources: Sources, named: Source | None, body: bytes
-) -> tuple[list[DirectoryEntry], list[RowFault]]:
+async def _read(sources: Sources, named: Source | None, body: bytes) -> tuple[list[DirectoryEntry], list[RowFault]]:
     rules = named.rules(b"") if named else common_rules(sources)
     layout = (named.directory if named else None) or DirectoryTable()
     try:

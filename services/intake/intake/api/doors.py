@@ -7,8 +7,8 @@ from chassis import Transactions, UnitOfWork
 from chassis.http import Caller, Problem, require, transactions_of
 from fastapi import Depends, Query
 
-from intake import deciding
-from intake.deciding import Verdict
+from intake import casework
+from intake.casework import Verdict
 from intake.domain.incident import IncidentReport
 from intake.metrics import REPORTS
 from intake.readers.faults import UnreadableReport
@@ -63,6 +63,6 @@ def unreadable(fault: UnreadableReport) -> Problem:
 
 async def decided(work: UnitOfWork, source: Source, reports: Sequence[IncidentReport]) -> list[Verdict]:
     """Take reports of one source that arrive now."""
-    trace = work.traceparent(deciding.NO_REFERRAL)
-    arrivals = [deciding.arrival_of(work, source, report, work.now, trace) for report in reports]
-    return await deciding.decide(work, arrivals)
+    trace = work.traceparent(casework.NO_REFERRAL)
+    arrivals = [casework.arrival_of(work, source, report, work.now, trace) for report in reports]
+    return await casework.decide(work, arrivals)

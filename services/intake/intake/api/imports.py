@@ -6,7 +6,7 @@ from chassis import Transactions, UnitOfWork
 from chassis.http import Problem
 from fastapi import APIRouter, Request
 
-from intake import deciding
+from intake import casework
 from intake.api.doors import (
     Coordinator,
     Database,
@@ -18,7 +18,7 @@ from intake.api.doors import (
     source_named,
     unreadable,
 )
-from intake.deciding import Verdict
+from intake.casework import Verdict
 from intake.domain.incident import IncidentReport
 from intake.readers.faults import RowFault, UnreadableReport
 from intake.readers.table import read_report_table
@@ -60,11 +60,9 @@ async def import_file(
     }
 
 
-async def _read(
-    transactions: Transactions, source: Source, body: bytes
-) -> tuple[list[IncidentReport], list[RowFault]]:
+async def _read(transactions: Transactions, source: Source, body: bytes) -> tuple[list[IncidentReport], list[RowFault]]:
     async with transactions.begin() as work:
-        rules, now = deciding.rules_of(work, source), work.now
+        rules, now = casework.rules_of(work, source), work.now
     try:
         return read_report_table(body, source=rules, arrived_at=now)
     except UnreadableReport as fault:

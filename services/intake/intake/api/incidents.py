@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.http import Problem
 from fastapi import APIRouter
 
-from intake import deciding
+from intake import casework
 from intake.api.doors import Coordinator, Database
 from intake.domain.book import Book, Incident
 from intake.domain.incident import Participant
@@ -24,7 +24,7 @@ async def show_incident(incident_key: UUID, transactions: Database, _caller: Coo
         source = await incidents.source_of(work.connection, incident_key)
         if source is None:
             raise Problem(404, "unknown-incident")
-        book = await deciding.book_of_incident(work, incident_key, source)
+        book = await casework.book_of_incident(work, incident_key, source)
     incident = book.incidents[incident_key]
     return {
         "incident_id": incident.report.incident_id,

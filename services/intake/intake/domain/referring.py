@@ -97,9 +97,7 @@ def add_people(book: Book, key: UUID, people: tuple[Participant, ...], terms: So
     look_again(book, key, terms, at)
 
 
-def dismiss(
-    book: Book, key: UUID, terms: SourceTerms, at: datetime, chosen: AbstractSet[UUID] | None = None
-) -> Names:
+def dismiss(book: Book, key: UUID, terms: SourceTerms, at: datetime, chosen: AbstractSet[UUID] | None = None) -> Names:
     """
     Those of an incident whom the directory does not know, or the chosen referrals' people, are no physicians.
 
@@ -127,9 +125,7 @@ def tally_of(book: Book, key: UUID) -> Tally:
         fate = _fate(theirs[0]) if theirs else "held" if still_held(incident, names) else "not_eligible"
         fates[one] = "" if incident.report.retracted and not theirs else fate
     counted = [fate for fate in fates.values() if fate]
-    return Tally(
-        **{fate: counted.count(fate) for fate in set(counted)}, to_decide=len(incident.report.to_decide)
-    )
+    return Tally(**{fate: counted.count(fate) for fate in set(counted)}, to_decide=len(incident.report.to_decide))
 
 
 def _fate(referral: Referral) -> str:

@@ -42,8 +42,6 @@ def take_request(book: Book, request: Request, person: Person, programme: Progra
     return open_or_join(book.cases, replace(referral, excluded=excluded), person)
 
 
-def programme_for(
-    programmes: list[ProgrammeRules], attributes: dict[str, str], door: str
-) -> ProgrammeRules | None:
+def programme_for(programmes: list[ProgrammeRules], attributes: dict[str, str], door: str) -> ProgrammeRules | None:
     """The first of these programmes with this door whose audience holds the person."""
     return next((p for p in programmes if door in p.doors and p.serves(attributes)), None)

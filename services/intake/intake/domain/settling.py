@@ -200,9 +200,7 @@ def _amend_case(cases: Cases, joined: Referral, person: Person) -> None:
         cases.state(FactKind.AMENDED, both, person=person)
 
 
-def _ask(
-    book: Book, incident: Incident, moment: Moment, added: tuple[Participant, ...], *, is_held: bool
-) -> Incident:
+def _ask(book: Book, incident: Incident, moment: Moment, added: tuple[Participant, ...], *, is_held: bool) -> Incident:
     """Put on the worklist what only a person can answer, and take off what has been answered."""
     asking = speaker(book, moment.terms)
     unresolved = any(r.standing == Standing.UNRESOLVED for r in book.cases.of_incident(incident.key))

@@ -24,9 +24,7 @@ async def change_directory(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", DIRECTORY_LOCK)
 
 
-async def claim_incidents(
-    connection: Connection, vault: Vault, sources: Mapping[UUID, str]
-) -> dict[UUID, Incident]:
+async def claim_incidents(connection: Connection, vault: Vault, sources: Mapping[UUID, str]) -> dict[UUID, Incident]:
     """
     Lock these incidents, by key and source, whether known or not; return those that are known.
 
@@ -69,7 +67,9 @@ async def read_incident(connection: Connection, vault: Vault, key: UUID) -> Inci
     return _read(vault, key, record) if record else None
 
 
-async def save_incidents(connection: Connection, vault: Vault, incidents: Mapping[UUID, tuple[Incident, Names]]) -> None:
+async def save_incidents(
+    connection: Connection, vault: Vault, incidents: Mapping[UUID, tuple[Incident, Names]]
+) -> None:
     """Write what is known of incidents, and everything that their people are called."""
     if not incidents:
         return
@@ -135,8 +135,6 @@ async def next_to_review(connection: Connection) -> tuple[UUID, str] | None:
         """
     )
     return (row["incident_key"], row["source"]) if row else None
-
-
 
 
 def _locked(vault: Vault, incident: Incident) -> bytes:

@@ -11,9 +11,7 @@ from intake.domain.people import ContactData
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64"
-    )
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, ser_json_bytes="base64", val_json_bytes="base64")
 
 
 R = TypeVar("R", bound=_Record)

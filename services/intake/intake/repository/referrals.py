@@ -97,9 +97,7 @@ async def count_settled(connection: Connection, referral_ids: Sequence[UUID]) ->
     return count
 
 
-async def claim_answer(
-    connection: Connection, vault: Vault, key: UUID
-) -> tuple[UUID, records.AnswerRecord] | None:
+async def claim_answer(connection: Connection, vault: Vault, key: UUID) -> tuple[UUID, records.AnswerRecord] | None:
     """
     What was answered under a key, and the digest of what was asked; None the first time.
 
@@ -143,9 +141,7 @@ def _columns(vault: Vault, rows: Sequence[Referral]) -> tuple[list[Any], ...]:
 
 
 def _locked(vault: Vault, referral: Referral) -> bytes:
-    return records.lock(
-        vault, records.InputsRecord(inputs=referral.inputs), f"referral.inputs/{referral.referral_id}"
-    )
+    return records.lock(vault, records.InputsRecord(inputs=referral.inputs), f"referral.inputs/{referral.referral_id}")
 
 
 def _read(vault: Vault, row: asyncpg.Record) -> Referral:

@@ -45,13 +45,8 @@ class Entry:
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def people(self) -> list[tuple[str, str]]:
-        """
-        Every identifier under which the supporter may turn up in a report, mail and phone included.
-
-        Of a phone number only the digits count, since everybody writes them otherwise.
-        """
-        digits = "".join(character for character in self.phone or "" if character.isdigit())
-        phone = [("phone", digits)] if digits else []
+        """Every identifier under which the supporter may turn up in a report, mail and phone included."""
+        phone = [("phone", self.phone)] if self.phone else []
         return [*self.identifiers, ("email", self.email), *phone]
 
 

@@ -71,9 +71,7 @@ def _supporters(samples: Samples, ledger: Ledger, mail: Sequence[Message]) -> It
             notified[contact.email.lower() if contact else "?"] += 1
     arrived = Counter(address for message in mail for address in set(message.to) for _ in asks(message))
     for address in notified.keys() | (arrived.keys() & ids.keys()):
-        yield from exactly(
-            notified[address], arrived[address], ids.get(address, "somebody"), "messages that ask"
-        )
+        yield from exactly(notified[address], arrived[address], ids.get(address, "somebody"), "messages that ask")
 
 
 def asks(message: Message) -> list[str]:
@@ -81,16 +79,11 @@ def asks(message: Message) -> list[str]:
     return [link for link in links(message) if "/s/" in link]
 
 
-def _coordinators(
-    ledger: Ledger, mail: Sequence[Message], coordinators: Mapping[str, str]
-) -> Iterator[Finding]:
+def _coordinators(ledger: Ledger, mail: Sequence[Message], coordinators: Mapping[str, str]) -> Iterator[Finding]:
     told = Counter(address.lower() for message in mail for address in message.to)
     for programme, address in coordinators.items():
-        wanted = sum(
-            event.programme.id == programme for kind in _TOLD_COORDINATOR for event in ledger.all(kind)
-        )
+        wanted = sum(event.programme.id == programme for kind in _TOLD_COORDINATOR for event in ledger.all(kind))
         wanted += sum(
-            logged.programme.id == programme and logged.step in _UNDELIVERED
-            for logged in ledger.all(OutreachLogged)
+            logged.programme.id == programme and logged.step in _UNDELIVERED for logged in ledger.all(OutreachLogged)
         )
         yield from exactly(wanted, told[address.lower()], f"coordinator of {programme}", "messages")

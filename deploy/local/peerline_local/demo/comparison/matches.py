@@ -98,9 +98,7 @@ def _one_at_a_time(label: str, referral_id: UUID, ledger: Ledger) -> Iterator[Fi
         elif isinstance(event, MatchReleased) and event.attempt == asked:
             asked = None
     shown = [logged.attempt for logged in steps(ledger, referral_id, "contact-shown")]
-    freed = [
-        logged for step in _FREES for logged in steps(ledger, referral_id, step) if logged.attempt in shown
-    ]
+    freed = [logged for step in _FREES for logged in steps(ledger, referral_id, step) if logged.attempt in shown]
     if len(shown) > 1 + len(freed):
         yield duplicate(label, "two supporters have the contact")
 
@@ -132,8 +130,5 @@ def _may_be_asked(offer: Offer, referral_id: UUID, samples: Samples, ledger: Led
             yield wrong(offer.label, f"{asked} is not on this programme's roster")
         elif supporter.person.id in involved:
             yield wrong(offer.label, f"{asked} is involved")
-        elif (
-            offer.programme == "rcaps"
-            and supporter.person.training_programme == offer.person.training_programme
-        ):
+        elif offer.programme == "rcaps" and supporter.person.training_programme == offer.person.training_programme:
             yield wrong(offer.label, f"{asked} is of the same training programme")

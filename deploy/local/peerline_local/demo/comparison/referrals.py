@@ -25,9 +25,7 @@ class Attribution:
         self._offers = {key_of(offer): offer for offer in samples.offers}
         self._by_key: dict[Key, set[UUID]] = defaultdict(set)
         self._keys: dict[UUID, Key] = {}
-        events: list[ReferralCreated | ReferralJoined] = ledger.all(ReferralCreated) + ledger.all(
-            ReferralJoined
-        )
+        events: list[ReferralCreated | ReferralJoined] = ledger.all(ReferralCreated) + ledger.all(ReferralJoined)
         for event in events:
             if ledger.is_old(event):
                 continue
@@ -95,18 +93,14 @@ def _once(label: str, referral_id: UUID, ledger: Ledger) -> Iterator[Finding]:
 
 
 def _strangers(samples: Samples, ledger: Ledger) -> Iterator[Finding]:
-    waiting = [
-        event for event in still_unresolved(ledger) if _incident(ledger.origin(event)) in samples.incidents
-    ]
+    waiting = [event for event in still_unresolved(ledger) if _incident(ledger.origin(event)) in samples.incidents]
     yield from exactly(samples.strangers, len(waiting), "unknown people", "kept for a coordinator")
 
 
 def still_unresolved(ledger: Ledger) -> list[ParticipantUnresolved]:
     """People whom no directory has known since."""
     unresolved = {event.referral_id: event for event in ledger.all(ParticipantUnresolved)}
-    return [
-        event for referral_id, event in unresolved.items() if not ledger.about(referral_id, ReferralCreated)
-    ]
+    return [event for referral_id, event in unresolved.items() if not ledger.about(referral_id, ReferralCreated)]
 
 
 def _incident(origin: Origin | None) -> str | None:

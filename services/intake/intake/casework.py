@@ -10,7 +10,7 @@ from uuid import UUID
 
 from chassis import UnitOfWork
 
-from intake import keys, publishing
+from intake import keys, publication
 from intake.domain import referring
 from intake.domain.book import Book, Incident, SourceTerms
 from intake.domain.cases import Cases
@@ -87,9 +87,7 @@ async def decide(work: UnitOfWork, arrivals: Sequence[Arrival]) -> list[Verdict]
     ]
 
 
-async def book_of_incident(
-    work: UnitOfWork, key: UUID, source: str, added: Sequence[Participant] = ()
-) -> Book:
+async def book_of_incident(work: UnitOfWork, key: UUID, source: str, added: Sequence[Participant] = ()) -> Book:
     """What is known of one incident and of people to be added, locked; the directory is held by the caller."""
     known = await incidents.claim_incidents(work.connection, work.vault, {key: source})
     naming = Naming(work.pseudonyms.of)
@@ -103,9 +101,7 @@ async def book_of_referrals(work: UnitOfWork, referral_ids: Iterable[UUID]) -> B
     book = empty_book(work)
     found = await people.people_known_as(work.connection, work.vault, (), person_ids)
     book.directory = Directory(found)
-    locked = await referrals.lock_referrals(
-        work.connection, work.vault, people=person_ids, referral_ids=wanted
-    )
+    locked = await referrals.lock_referrals(work.connection, work.vault, people=person_ids, referral_ids=wanted)
     book.cases = Cases(locked)
     return book
 
@@ -116,18 +112,14 @@ async def book_of_people(work: UnitOfWork, names: Names, others: Names = NOBODY)
     found = await people.people_known_as(work.connection, work.vault, names | others)
     close = await people.people_close_to(work.connection, work.vault, found)
     book.directory = Directory([*found, *close])
-    locked = await referrals.lock_referrals(
-        work.connection, work.vault, people=[person.person_id for person in found]
-    )
+    locked = await referrals.lock_referrals(work.connection, work.vault, people=[person.person_id for person in found])
     book.cases = Cases(locked)
     return book
 
 
 def empty_book(work: UnitOfWork) -> Book:
     """A book with nothing in it but the rules."""
-    return Book(
-        naming=Naming(work.pseudonyms.of), programmes=list(work.programmes.values()), allot=work.ids.referral
-    )
+    return Book(naming=Naming(work.pseudonyms.of), programmes=list(work.programmes.values()), allot=work.ids.referral)
 
 
 async def save(work: UnitOfWork, book: Book, *, new: Iterable[UUID] = ()) -> None:
@@ -138,7 +130,7 @@ async def save(work: UnitOfWork, book: Book, *, new: Iterable[UUID] = ()) -> Non
     await referrals.save_referrals(work.connection, work.vault, book.cases.changed)
     await _save_items(work, book, {str(key) for key in new})
     for fact in book.cases.facts:
-        publishing.publish(work, fact)
+        publication.publish(work, fact)
 
 
 async def _book(
@@ -170,9 +162,7 @@ async def _book(
 async def _save_items(work: UnitOfWork, book: Book, new: set[str]) -> None:
     for change in book.items.values():
         if change.wanted:
-            await work.open_item(
-                change.kind, subject=change.subject, programme=change.programme, reason=change.reason
-            )
+            await work.open_item(change.kind, subject=change.subject, programme=change.programme, reason=change.reason)
         elif change.subject not in new:
             await work.resolve_item(change.kind, subject=change.subject)
 

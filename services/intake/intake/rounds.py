@@ -7,7 +7,7 @@ import asyncpg
 from chassis import Transactions, UnitOfWork
 from chassis.log import logger
 
-from intake import deciding
+from intake import casework
 from intake.domain import referring
 from intake.repository import incidents
 
@@ -42,7 +42,7 @@ async def review_next(transactions: Transactions) -> bool:
 
 
 async def _review(work: UnitOfWork, key: UUID, source: str) -> None:
-    book = await deciding.book_of_incident(work, key, source)
+    book = await casework.book_of_incident(work, key, source)
     if key in book.incidents:
-        referring.look_again(book, key, deciding.terms_of(work, source), work.now)
-        await deciding.save(work, book)
+        referring.look_again(book, key, casework.terms_of(work, source), work.now)
+        await casework.save(work, book)
