@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 MEMBERS := schemas services/chassis services/intake services/matcher services/notifier services/sla-monitor deploy/local
+PACKAGES := schemas/peerline services/chassis/chassis services/intake/intake services/matcher/matcher \
+            services/notifier/notifier services/sla-monitor/sla_monitor deploy/local/peerline_local
 SOURCES := schemas services deploy tests
 
 .PHONY: setup demo test check bench test-long lock format clean
@@ -29,7 +31,7 @@ test-long: setup  ## campaigns and simulations
 check: setup  ## lint, types, layers, schema compatibility
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy $(MEMBERS:%=%/*/) tests
+	$(BIN)/mypy $(PACKAGES) tests
 	$(BIN)/lint-imports
 	$(BIN)/peerline schemas check
 
