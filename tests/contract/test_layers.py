@@ -22,9 +22,9 @@ class NoPool:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_subscriber_acknowledges_by_hand_and_validates_nothing_by_itself(service: str) -> None:
     consumer: Consumer = importlib.import_module(f"{service}.handlers").consumer
-    surroundings = Surroundings(service, None, None, None, {})  # type: ignore[arg-type]
+    surroundings = Surroundings(service, None, None, None, {})  # type: ignore[arg-type]  # nothing is started
 
-    broker = Subscription(consumer, Transactions(NoPool(), surroundings), "127.0.0.1:1").broker  # type: ignore[arg-type]
+    broker = Subscription(consumer, Transactions(NoPool(), surroundings), "127.0.0.1:1").broker  # type: ignore[arg-type]  # nor asked
 
     assert broker.subscribers
     for subscriber in broker.subscribers:

@@ -106,11 +106,11 @@ class NarrowerType(Painted):
 
 
 class WiderType(Painted):
-    coats: int | str | None = None  # type: ignore[assignment]
+    coats: int | str | None = None  # type: ignore[assignment]  # the change under test
 
 
 class OneColourMore(Painted):
-    colour: MoreColour  # type: ignore[assignment]
+    colour: MoreColour  # type: ignore[assignment]  # the change under test
 
 
 class OtherPattern(Painted):
@@ -118,7 +118,7 @@ class OtherPattern(Painted):
 
 
 class NoLongerAnId(Painted):
-    event_id: str  # type: ignore[assignment]
+    event_id: str  # type: ignore[assignment]  # the change under test
 
 
 class OptionalMadeRequired(Painted):

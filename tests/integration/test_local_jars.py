@@ -15,7 +15,7 @@ CONTENT = b"what a jar holds"
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
         pass
 
 

@@ -273,7 +273,7 @@ async def test_one_slow_mail_server_holds_up_nobody_else(workplace: Workplace, p
         if not stuck.is_set():
             stuck.set()
             await asyncio.sleep(8)
-        return await take(server, session, envelope)  # type: ignore[arg-type]
+        return await take(server, session, envelope)  # type: ignore[arg-type]  # the script is generic
 
     post.handle_DATA = slowly  # type: ignore[assignment, method-assign]
     first, second = Referral(workplace), Referral(workplace, name="2")
@@ -546,7 +546,7 @@ async def test_no_name_is_kept_in_the_clear(workplace: Workplace, post: Post, tm
         tables = await running.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         kept = ""
         for table in tables:
-            kept += repr(await running.fetch(f'SELECT * FROM "{table["tablename"]}"'))  # noqa: S608
+            kept += repr(await running.fetch(f'SELECT * FROM "{table["tablename"]}"'))  # noqa: S608  names from the catalogue
 
     assert "Ambroquaithe" not in kept
     assert "fenwor" not in kept

@@ -216,7 +216,7 @@ def parse_sources(text: str) -> Sources:
     problems: list[str] = []
     try:
         # The loader is a SafeLoader, so this constructs plain values only.
-        content = yaml.load(text, _UniqueKeyLoader)  # noqa: S506
+        content = yaml.load(text, _UniqueKeyLoader)  # noqa: S506  a safe loader that also refuses repeated keys
         return Sources.model_validate(content)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0

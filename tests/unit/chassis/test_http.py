@@ -94,7 +94,7 @@ async def test_a_body_above_the_limit_is_refused_even_without_a_length(client: h
             yield b"x" * 100
 
     declared = await client.post("/people", content=b"x" * 1001)
-    streamed = await client.post("/people", content=chunks())  # type: ignore[arg-type]
+    streamed = await client.post("/people", content=chunks())  # type: ignore[arg-type]  # an async generator will do
 
     assert [declared.status_code, streamed.status_code] == [413, 413]
 

@@ -21,10 +21,10 @@ people = st.builds(
     lambda kind, i: {"reference": f"{kind}/{i}"}, st.sampled_from(["Practitioner", "PractitionerRole"]), ids
 )
 others = st.builds(lambda i: {"reference": f"Device/{i}"}, ids)
-instants = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2026, 6, 1)).map(  # noqa: DTZ001
+instants = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2026, 6, 1)).map(  # noqa: DTZ001  the zone is drawn too
     lambda local: local.replace(microsecond=0, tzinfo=UTC).isoformat()
 )
-dates = instants | st.dates(min_value=datetime(2000, 1, 1).date()).map(str) | st.just("2025") | st.just("2025-11")  # noqa: DTZ001
+dates = instants | st.dates(min_value=datetime(2000, 1, 1).date()).map(str) | st.just("2025") | st.just("2025-11")  # noqa: DTZ001  days have no zone
 concepts = st.sampled_from([{"text": "something"}, {"coding": [{"system": "https://x.example", "code": "c"}]}])
 COMMON = {
     "resourceType": st.just("AdverseEvent"),

@@ -395,7 +395,7 @@ def test_a_programme_may_leave_out_what_states_no_gravity() -> None:
 def test_the_first_programme_that_serves_the_person_takes_them() -> None:
     book = a_book_that_knows(1)
     residents = Programme(id="residents")
-    residents.serves = lambda _attributes: False  # type: ignore[method-assign]
+    residents.serves = lambda _attributes: False  # type: ignore[method-assign]  # an audience of nobody
     book.programmes = [residents, Programme(id="elsewhere", organisation="other"), Programme(id="all")]
 
     take(book, 1, 1, 2)

@@ -204,7 +204,7 @@ def _deadline(run: Run, offer: Offer, clock: str) -> None:
         "firmness": Firmness.PROMISED,
         "due_at": NOW - timedelta(days=2) if late else NOW + timedelta(days=1),
     }
-    starts = fields["due_at"] - timedelta(days=1)  # type: ignore[operator]
+    starts = fields["due_at"] - timedelta(days=1)  # type: ignore[operator]  # fields are of many types
     run.add(DeadlineSet, referral_id, offer.programme, clock, starts_at=starts, late_entry=late, **fields)
     if late:
         run.add(DeadlineBreached, referral_id, offer.programme, clock, late_entry=True, **fields)

@@ -48,7 +48,7 @@ def test_a_second_referral_for_the_same_incident_and_person_is_a_duplicate(run: 
     person = run.ledger().person(created)
     assert origin is not None
     assert person is not None
-    sealed = created.sealed.model_copy(  # type: ignore[union-attr]
+    sealed = created.sealed.model_copy(  # type: ignore[union-attr]  # it is sealed
         update={
             "desk": run.keys.seal(Audience.DESK, origin, ReferralCreated, other),
             "notifier": run.keys.seal(Audience.NOTIFIER, person, ReferralCreated, other),
@@ -117,7 +117,7 @@ def test_a_case_for_which_nobody_was_sought_is_missing(run: Run, offer: Offer) -
 
 
 def test_a_yes_that_was_never_confirmed_is_missing(run: Run, offer: Offer) -> None:
-    later = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]
+    later = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]  # of() gives plain events
     spoilt = without(run, *run.of(MatchConfirmed, offer.label), *later)
 
     assert f"{offer.label}: attempt 1 was accepted and not confirmed" in faults(spoilt.findings(), Fault.MISSING)
@@ -179,7 +179,7 @@ def test_a_supporter_of_the_same_training_programme_is_wrong(run: Run) -> None:
 
 
 def test_a_withdrawn_case_that_nobody_ended_is_missing(run: Run, offer: Offer) -> None:
-    closed = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]
+    closed = [e for e in run.of(OutreachLogged, offer.label) if e.step == "closed"]  # type: ignore[attr-defined]  # of() gives plain events
     spoilt = without(run, *closed)
     spoilt.add(ReferralWithdrawn, referral_id_of(offer), offer.programme, 1)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from intake.domain.incident import IncidentReport
 from intake.readers.directory import read_directory
 from intake.readers.faults import UnreadableReport
 from intake.readers.fhir import read_reports
@@ -155,7 +156,7 @@ def test_canaries_are_long_enough_to_mean_nothing_else(samples: Samples) -> None
     assert min(map(len, samples.canaries())) >= 7
 
 
-def test_what_is_too_large_is_five_megabytes_and_stays_out_of_the_folder(samples: Samples, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_too_large_is_five_megabytes_and_stays_out_of_the_folder(samples: Samples, tmp_path: Path) -> None:
     large = next(one for one in samples.deliveries(Way.WEBHOOK) if one.status == 413)
 
     written = write(samples, tmp_path)
@@ -186,11 +187,11 @@ def test_a_report_is_taken_back_only_after_it_was_sent(samples: Samples) -> None
     assert {name.replace("-retracted", "") for name in later} <= first
 
 
-def _reports(delivery: Delivery, sources: dict[str, Source]):  # type: ignore[no-untyped-def]
+def _reports(delivery: Delivery, sources: dict[str, Source]) -> list[IncidentReport]:
     rules = sources[delivery.source].rules(b"key of subjects")
     try:
         if delivery.way is Way.IMPORT:
-            return read_report_table(delivery.body, source=rules, arrived_at=NOW)[0]
+            return list(read_report_table(delivery.body, source=rules, arrived_at=NOW)[0])
         return list(read_reports(delivery.body, source=rules, arrived_at=NOW).reports)
     except UnreadableReport:
         return []
