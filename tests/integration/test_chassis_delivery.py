@@ -1,7 +1,7 @@
 """The delivery path on real Kafka and PostgreSQL, with a service that only counts."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -257,23 +257,64 @@ async def _all_taken(counter: Counter, count: int) -> bool:
     return len(counter.taken) >= count
 
 
-async def test_too_many_unreadable_records_halt_the_topic(
-    workplace: Workplace, counter: Counter, tmp_path: Path
+async def test_too_many_unreadable_records_halt_the_topic_until_an_operator_has_looked(
+    workplace: Workplace, counter: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chassis.health.EVERY", 0.2)
     referral = a_referral(workplace, 1)
-    await workplace.produce(Topic.REFERRALS, *[(b"same", b"{}", [("ce_specversion", b"0.1")])] * 6)
+    await workplace.produce(Topic.REFERRALS, *[(b"same", b"{}", [("ce_specversion", b"0.1")])] * 8)
 
-    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False, role="operator") as service:
         await until(lambda: _is_halted(service), what="the topic to be halted")
         await workplace.publish(referral)
         items = (await service.client.get("/v1/worklist")).json()["items"]
-        aside = await quarantined(service)
+        aside = len(await quarantined(service))
+        taken = list(counter.taken)
+        halted = next(item for item in items if item["kind"] == "halted")
+        resolved = await service.client.post(f"/v1/worklist/{halted['id']}/resolve")
+        gone_on = await service.client.post(f"/v1/worklist/{halted['id']}/go-on")
+        await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 1)
+        aside_afterwards = len(await quarantined(service))
 
-    assert [(item["kind"], item["urgent"]) for item in items if item["kind"] == "halted"] == [("halted", True)]
-    assert len(aside) <= 5
-    assert counter.taken == []
+    assert (halted["urgent"], halted["actions"]) == (True, ["go-on"])
+    assert (aside, taken) == (5, [])
+    assert (resolved.status_code, gone_on.status_code) == (409, 200)
+    assert aside_afterwards == 8
 
 
 async def _is_halted(service: Running) -> bool:
     checks = (await service.client.get("/ready")).json()["checks"]
     return bool(checks["consumer"]["halted"])
+
+
+async def test_a_repeat_with_another_body_is_set_aside_and_cannot_be_replayed_only_discarded(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    referral = a_referral(workplace, 1)
+    await workplace.publish(referral, referral.model_copy(update={"received_at": NOW + timedelta(hours=1)}))
+
+    async with workplace.running(counter.service(workplace, tmp_path), role="operator") as service:
+        await until(lambda: _has_entries(service), what="the record in quarantine")
+        entry = (await service.client.get("/v1/quarantine")).json()["entries"][0]
+        replayed = await service.client.post(f"/v1/quarantine/{entry['id']}/replay")
+        item = (await service.client.get("/v1/worklist")).json()["items"][0]
+        discarded = await service.client.post(f"/v1/worklist/{item['id']}/discard")
+        left = (await service.client.get("/v1/quarantine")).json()["entries"]
+
+    assert entry["reason"] == "same-id-other-body"
+    assert (replayed.status_code, replayed.json()["code"]) == (409, "same-id-other-body")
+    assert (discarded.status_code, left) == (200, [])
+    assert counter.taken == [("referral-created", referral.referral_id)]
+
+
+async def test_a_topic_that_was_made_anew_is_not_passed_over_in_silence(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    async with workplace.running(counter.service(workplace, tmp_path)) as service:
+        await service.fetch("UPDATE consumer_offset SET next_offset = 1000")
+
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
+        await until(lambda: _is_halted(service), what="the topic to be halted")
+        checks = (await service.client.get("/ready")).json()["checks"]
+
+    assert set(checks["consumer"]["halted"].values()) == {"position-beyond-end"}

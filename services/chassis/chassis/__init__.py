@@ -1,6 +1,8 @@
 """What every service needs and no service is about: the delivery path, HTTP defaults, telemetry."""
 
 from chassis.consumer import Consumer, FeedRecord, Refused
+from chassis.failures import THE_WORLD
+from chassis.operations import stays
 from chassis.rounds import Round
 from chassis.service import Service, run
 from chassis.settings import ServiceSettings, load
@@ -8,6 +10,7 @@ from chassis.work import Transactions, UnitOfWork
 from chassis.worklist import Item
 
 __all__ = [
+    "THE_WORLD",
     "Consumer",
     "FeedRecord",
     "Item",
@@ -19,4 +22,5 @@ __all__ = [
     "UnitOfWork",
     "load",
     "run",
+    "stays",
 ]

@@ -77,9 +77,10 @@ class Delivery:
             return faults[0].reason
         try:
             async with self._transactions.begin(_traceparents(decoded)) as work:
-                await self._handle(work, feeds, decoded)
-                if work.asides:
-                    raise Refused(UUID(int=0), work.asides[0].reason)
+                contradicting = await self._handle(work, feeds, decoded)
+                refused = [each.reason for each in contradicting] + [aside.reason for aside in work.asides]
+                if refused:
+                    raise Refused(UUID(int=0), refused[0])
         except Refused as refusal:
             return refusal.reason
         return None
@@ -129,7 +130,8 @@ class Delivery:
             return
         for topic, reason in dict.fromkeys((fault.topic, fault.reason) for fault in faults):
             fresh = sum(1 for fault in faults if (fault.topic, fault.reason) == (topic, reason))
-            if await quarantine.recent(work.connection, topic, reason) + fresh > quarantine.MOST:
+            many = await quarantine.recent(work.connection, topic, reason) + fresh > quarantine.MOST
+            if many and not await quarantine.is_released(work.connection, topic, reason):
                 raise Halted(topic, reason)
             metrics.EVENTS_QUARANTINED.labels(topic, reason).inc(fresh)
         await quarantine.put(work.connection, faults)

@@ -1,6 +1,7 @@
 """`/live`, `/ready`, `/metrics`: what an orchestrator and an operator ask."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from chassis import metrics, outbox, worklist
+from chassis import inbox, metrics, outbox, worklist
 from chassis.http import public
 from chassis.log import logger
 from chassis.subscription import Subscription
 from chassis.work import Transactions
 
 OLDEST_OUTBOX = 30.0  # seconds; an older row means that the relay or the broker is away
+EVERY = 5.0  # seconds between measurements
+PRUNE_EVERY = 720  # measurements, so an hour
 STALLED = 60.0  # seconds behind without a record taken
 log = logger("chassis")
 router = APIRouter(dependencies=[Depends(public)])
@@ -88,11 +91,16 @@ class Health:
         return now - known.since > STALLED
 
     async def watch(self) -> None:
-        """Keep the gauges current, until cancelled."""
-        while True:
-            await asyncio.sleep(5)
+        """Keep the gauges current, look for released topics, prune the inbox; until cancelled."""
+        for turn in itertools.count():
+            await asyncio.sleep(EVERY)
             try:
                 await self._measure()
+                if self._subscription:
+                    await self._subscription.look_for_release()
+                if turn % PRUNE_EVERY == 0:
+                    async with self._transactions.pool.acquire() as connection:
+                        await inbox.prune(connection)
             except Exception as error:  # noqa: BLE001  gauges must not end a service
                 log.warning("gauges_failed", error=type(error).__name__)
 

@@ -125,7 +125,6 @@ def install(app: FastAPI, *, body_limit: int = BODY_LIMIT) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Edge, body_limit=body_limit)
 
 
@@ -165,7 +164,7 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
     return _answer(status, {404: "not-found", 405: "method-not-allowed"}.get(status, "refused"))
 
 
-def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+def _unexpected(error: Exception) -> JSONResponse:
     log.error("request_failed", error=type(error).__name__)
     return _answer(503, "not-now")
 
@@ -190,7 +189,10 @@ class Edge:
             return
         started = time.perf_counter()
         with telemetry.span("http request", method=scope["method"]) as current:
-            await self._app(scope, body, answer)
+            try:
+                await self._app(scope, body, answer)
+            except Exception as error:  # noqa: BLE001  answered here, so that headers and figures hold for it too
+                await _unexpected(error)(scope, receive, answer)
             route = getattr(scope.get("route"), "path", "none")  # the template: a path may hold a token
             current.set_attribute("http.route", route)
             current.set_attribute("http.response.status_code", answer.status)

@@ -4,6 +4,7 @@ Logs are events with fields from an allow-list; everything else is dropped befor
 Libraries' own records are reduced to logger, level and exception class: their texts may hold values.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -59,6 +60,18 @@ def logger(service: str) -> Any:
     return structlog.get_logger(service=service)
 
 
+class Lines:
+    """Writes lines to standard output; a full disk or a closed pipe must not fail the work that is logged."""
+
+    def msg(self, message: str) -> None:
+        """Write one line, if that can be done."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.write(message + "\n")
+            sys.stdout.flush()
+
+    debug = info = warning = error = critical = log = msg
+
+
 class LibraryRecords(logging.Handler):
     """Writes what a library has to say without its text."""
 
@@ -81,7 +94,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=lambda *_arguments: Lines(),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

@@ -11,12 +11,36 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 from chassis import quarantine, worklist
 from chassis.http import Caller, Problem, require, transactions_of
 from chassis.replay import Replay
-from chassis.work import Transactions
+from chassis.work import Transactions, UnitOfWork
+from chassis.worklist import Item
 
 router = APIRouter(prefix="/v1")
 Anybody = Annotated[Caller, Depends(require("coordinator", "operator"))]
 Operator = Annotated[Caller, Depends(require("operator"))]
 Database = Annotated[Transactions, Depends(transactions_of)]
+
+
+async def stays(_work: UnitOfWork, _item: Item, _body: Mapping[str, Any]) -> None:
+    """Refuse a plain resolve: the matter behind the item would go on waiting, seen by nobody."""
+    raise Problem(409, "has-to-be-decided")
+
+
+async def go_on(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """Read a halted topic on; for an hour, more may be set aside for the same reason."""
+    await quarantine.release(work.connection, item.subject, item.reason)
+
+
+async def discard(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """Give a quarantined record up."""
+    topic, partition, offset = item.subject.rsplit("/", 2)
+    await quarantine.discard(work.connection, topic, int(partition), int(offset))
+
+
+ACTIONS: worklist.Actions = {
+    "halted": {"go-on": go_on, worklist.RESOLVE: stays},
+    "quarantined": {"discard": discard, worklist.RESOLVE: stays},
+}
+"""What can be done about the chassis' own items; a quarantined record is also replayed, see below."""
 
 
 @router.get("/worklist")
@@ -31,7 +55,13 @@ async def list_items(
     async with transactions.begin() as work:
         items = await worklist.open_items(work.connection, after=after, limit=limit)
     actions: worklist.Actions = request.app.state.actions
-    return {"items": [asdict(item) | {"actions": [*actions.get(item.kind, {}), worklist.RESOLVE]} for item in items]}
+    return {"items": [asdict(item) | {"actions": _allowed(actions.get(item.kind, {}))} for item in items]}
+
+
+def _allowed(actions: Mapping[str, worklist.Action]) -> list[str]:
+    """The names of the actions that can succeed."""
+    resolves = actions.get(worklist.RESOLVE) is not stays
+    return [name for name in actions if name != worklist.RESOLVE] + [worklist.RESOLVE] * resolves
 
 
 @router.post("/worklist/{item_id}/{action}")

@@ -103,10 +103,15 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._waiting[partition] = self.start(self._resume_after(partition, seconds))
 
     def halt(self, topic: str, reason: str) -> None:
-        """Read no more of a topic until the service is started again."""
+        """Read no more of a topic until it is released."""
         self.halted[topic] = reason
         for partition in [held for held in self.positions if held[0] == topic]:
             self._pause(partition)
+
+    def release(self, topic: str) -> None:
+        """Read a halted topic on."""
+        self.halted.pop(topic, None)
+        self._resume([held for held in self.positions if held[0] == topic])
 
     def retake(self, partitions: Iterable[Partition]) -> None:
         """Another consumer took these; if they are assigned to us all the same, take them over again."""
@@ -139,6 +144,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             try:
                 async with self._pool.acquire() as connection:
                     positions = await offsets.take_over(connection, [(p.topic, p.partition) for p in assigned])
+                await self._refuse_beyond_end(positions)
                 break
             except Exception as error:  # noqa: BLE001  every failure here is the world's
                 log.warning("take_over_failed", error=type(error).__name__)
@@ -149,6 +155,15 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 self.positions[partition] = position
                 self._seek_back(partition)
         self._resume(positions)
+
+    async def _refuse_beyond_end(self, positions: Mapping[Partition, Position]) -> None:
+        """Halt a topic that ends before our position: it was made anew, and its records would be passed over."""
+        consumer = self._consumer()
+        ends = await consumer.end_offsets([TopicPartition(*partition) for partition in positions]) if consumer else {}
+        for partition, position in positions.items():
+            if position.next_offset > ends.get(TopicPartition(*partition), position.next_offset):
+                log.error("position_beyond_end", topic=partition[0], partition=partition[1])
+                self.halted[partition[0]] = "position-beyond-end"
 
     async def _resume_after(self, partition: Partition, seconds: float) -> None:
         await asyncio.sleep(seconds)

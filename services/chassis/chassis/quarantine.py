@@ -75,6 +75,43 @@ async def recent(connection: Connection, topic: str, reason: str) -> int:
     return count
 
 
+async def is_released(connection: Connection, topic: str, reason: str) -> bool:
+    """Whether an operator lets more of a topic be set aside for a reason."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT 1 FROM halt_release WHERE topic = $1 AND reason = $2 AND until > statement_timestamp())
+        """,
+        topic,
+        reason,
+    )
+    return found
+
+
+async def release(connection: Connection, topic: str, reason: str) -> None:
+    """Let more of a topic be set aside for a reason, for an hour."""
+    await connection.execute(
+        """
+        INSERT INTO halt_release (topic, reason, until) VALUES ($1, $2, statement_timestamp() + interval '1 hour')
+        ON CONFLICT (topic, reason) DO UPDATE SET until = excluded.until
+        """,
+        topic,
+        reason,
+    )
+
+
+async def discard(connection: Connection, topic: str, partition: int, offset: int) -> None:
+    """An operator decides that a record is never to be taken."""
+    await connection.execute(
+        """
+        UPDATE quarantine SET replayed_at = statement_timestamp()
+         WHERE topic = $1 AND "partition" = $2 AND "offset" = $3
+        """,
+        topic,
+        partition,
+        offset,
+    )
+
+
 async def entries(connection: Connection, limit: int) -> list[Entry]:
     """The records not yet replayed, oldest first."""
     rows = await connection.fetch(

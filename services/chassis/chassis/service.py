@@ -103,11 +103,12 @@ def build(service: Service) -> FastAPI:
         title=f"Peerline {service.name}",
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         lifespan=_lifespan(service, surroundings),
         telemetry=NO_TELEMETRY_OF_ITS_OWN,
     )
     app.state.tokens = http.Tokens(service.settings.tokens_file)
-    app.state.actions = service.actions
+    app.state.actions = {**operations.ACTIONS, **service.actions}
     http.install(app, body_limit=service.body_limit)
     for router in (health.router, operations.router, *service.routers):
         app.include_router(router)
@@ -158,7 +159,13 @@ async def _start_consumer(subscription: Subscription) -> None:
             return
         except (OSError, KafkaError) as error:
             log.logger("chassis").warning("broker_awaited", error=type(error).__name__)
+            if subscription.kafka:
+                await subscription.kafka.stop()
             await asyncio.sleep(0.5)
+        except Exception as error:  # noqa: BLE001  without a consumer a service is not alive
+            log.logger("chassis").error("consumer_failed", error=type(error).__name__)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 async def _never_ending(work: Awaitable[None]) -> None:

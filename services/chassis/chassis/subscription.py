@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
@@ -18,10 +17,11 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from chassis import metrics
+from chassis import metrics, quarantine
 from chassis.consumer import Consumer
 from chassis.decoding import RawRecord
 from chassis.delivery import Delivery, Halted
+from chassis.failures import THE_WORLD
 from chassis.log import logger
 from chassis.offsets import BEGINNING, Fenced, Partition
 from chassis.partitions import Partitions, partition_of, pause_after
@@ -29,17 +29,6 @@ from chassis.work import Transactions
 
 MOST_RECORDS = 500
 PERSISTENT = 15 * 60.0  # seconds after which a failure of one record, while others pass, is that record's
-THE_WORLD = (
-    OSError,
-    TimeoutError,
-    KafkaError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-"""Failures that no record can be the cause of: the whole batch waits, nobody is suspected."""
-
 log = logger("chassis")
 
 
@@ -131,8 +120,11 @@ class Subscription:
             except Fenced:
                 self.partitions.retake({partition_of(record) for record in together})
             except Halted as halt:
-                await self._halt(halt, together)
-            except THE_WORLD as error:
+                if len(together) == 1:
+                    await self._halt(halt, together)
+                else:  # one by one, so that what may be set aside is, and can be looked at
+                    suspected = list(records)
+            except (*THE_WORLD, KafkaError) as error:
                 self._setbacks += 1
                 self._failed(error)
                 self._hold({partition_of(record) for record in together})
@@ -146,6 +138,9 @@ class Subscription:
         """One record at a time, until one fails; that one is suspected and its partition waits."""
         for record in records:
             trouble = self._troubles.get(partition)
+            if trouble is not None and trouble.offset < record.offset:
+                self._troubles.pop(partition)  # it was passed by another process
+                trouble = None
             suspect = trouble is not None and trouble.offset == record.offset
             try:
                 await self._deliver([record], give_up=suspect and self._is_persistent(trouble))
@@ -195,6 +190,13 @@ class Subscription:
         for partition in partitions:
             trouble = self._troubles.get(partition)
             self.partitions.hold(partition, pause_after(trouble.tries if trouble else self._setbacks))
+
+    async def look_for_release(self) -> None:
+        """Read halted topics on, once an operator has said so."""
+        for topic, reason in list(self.partitions.halted.items()):
+            async with self._transactions.pool.acquire() as connection:
+                if await quarantine.is_released(connection, topic, reason):
+                    self.partitions.release(topic)
 
     async def _halt(self, halt: Halted, records: Sequence[RawRecord]) -> None:
         """Stop reading a topic until an operator has looked; the batch's other topics are taken."""

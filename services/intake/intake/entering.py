@@ -72,20 +72,23 @@ async def enter(work: UnitOfWork, request_id: str, said: Mapping[str, Any], aske
     return answer
 
 
-async def withdraw(work: UnitOfWork, referral_id: UUID) -> bool:
-    """Take a person's case back at their wish; False for a referral that nobody knows."""
+async def withdraw(work: UnitOfWork, referral_id: UUID) -> bool | None:
+    """
+    Take a person's case back at their wish, with everything that joined it.
+
+    False where all of it was closed or taken back at their wish before; None for a referral that nobody knows.
+    """
     await incidents.hold_directory(work.connection)
     book = await casework.book_of_referrals(work, [referral_id])
     referral = book.cases.get(referral_id)
     if referral is None:
-        return False
-    if referral.standing not in (Standing.WITHDRAWN, Standing.CLOSED):
-        withdraw_person(book.cases, referral)
-        await casework.save(work, book)
+        return None
+    taken_back = withdraw_person(book.cases, referral)
+    await casework.save(work, book)
     if referral.standing == Standing.UNRESOLVED and referral.incident:
         await incidents.mark_incident(work.connection, referral.incident)
         work.wake()
-    return True
+    return taken_back
 
 
 async def _answer(work: UnitOfWork, request_id: str, asked: Asked) -> AnswerRecord:

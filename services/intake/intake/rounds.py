@@ -3,8 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-import asyncpg
-from chassis import Transactions, UnitOfWork
+from chassis import THE_WORLD, Transactions, UnitOfWork
 from chassis.log import logger
 
 from intake import casework
@@ -33,7 +32,7 @@ async def review_next(transactions: Transactions) -> bool:
         try:
             async with work.connection.transaction():
                 await _review(work, key, source)
-        except (asyncpg.PostgresError, OSError):
+        except THE_WORLD:
             raise
         except Exception as error:  # noqa: BLE001  one incident must not keep the others waiting
             log.error("review_failed", what=STUCK, error=type(error).__name__)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from chassis import Item, Transactions, UnitOfWork
+from chassis import Item, Transactions, UnitOfWork, stays
 from chassis.http import Caller, Problem, require, transactions_of
 from chassis.worklist import Action
 from fastapi import APIRouter, Depends, Request
@@ -150,11 +150,6 @@ async def wants_to_talk(work: UnitOfWork, item: Item, _body: Body) -> None:
 async def does_not_want(work: UnitOfWork, item: Item, _body: Body) -> None:
     """Note that the physician does not want to talk, where the event that says so could not be opened."""
     await _wish(work, item, wants=False)
-
-
-async def stays(_work: UnitOfWork, _item: Item, _body: Body) -> None:
-    """Refuse to take an item off the list while nobody else would move its case; it goes when the case moves."""
-    raise Problem(409, "goes-when-the-case-moves")
 
 
 ACTIONS: Mapping[str, Mapping[str, Action]] = {

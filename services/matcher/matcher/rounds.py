@@ -11,8 +11,7 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
-from chassis import Transactions, UnitOfWork
+from chassis import THE_WORLD, Transactions, UnitOfWork
 from chassis.log import logger
 from peerline.compartments import SupporterContact
 
@@ -28,7 +27,6 @@ from matcher.repository.supporters import Versions
 CLAIM = 25  # cases at a time: the choice for 25 among 1,000 supporters takes about 20 ms
 SHORTEST_PAUSE = timedelta(milliseconds=100)
 STUCK_PAUSE = timedelta(minutes=15)
-THE_WORLD = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.TransactionRollbackError)
 log = logger("matcher")
 
 Claim = Callable[[UnitOfWork, int], Awaitable[list[UUID]]]

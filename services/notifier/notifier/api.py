@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from chassis import Item, Transactions, UnitOfWork
+from chassis import Item, Transactions, UnitOfWork, stays
 from chassis.http import Caller, Problem, require, transactions_of
 from chassis.worklist import Actions
 from fastapi import APIRouter, Depends
@@ -103,5 +103,10 @@ async def _take(work: UnitOfWork, referral_id: UUID, fact: Fact) -> None:
     await cases.settle()
 
 
-DELIVERY = {"delivered": mark_delivered, "send-again": send_again, "match-again": match_again}
-ACTIONS: Actions = {Message.DELIVERY_UNKNOWN.value: DELIVERY, Message.DELIVERY_FAILED.value: DELIVERY}
+DELIVERY = {"delivered": mark_delivered, "send-again": send_again, "match-again": match_again, "resolve": stays}
+ACTIONS: Actions = {
+    Message.DELIVERY_UNKNOWN.value: DELIVERY,
+    Message.DELIVERY_FAILED.value: DELIVERY,
+    "unreadable": {"resolve": stays},
+    "no-referral": {"resolve": stays},
+}

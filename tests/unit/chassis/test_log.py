@@ -49,3 +49,14 @@ def test_a_librarys_exception_is_named_by_its_class_only(capsys: pytest.CaptureF
     line = json.loads(capsys.readouterr().out)
     assert line["error"] == "ValueError"
     assert "Quillfeather" not in json.dumps(line)
+
+
+def test_a_line_that_cannot_be_written_does_not_fail_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullDisk:
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    log.configure("info")
+    monkeypatch.setattr("sys.stdout", FullDisk())
+
+    log.logger("matcher").info("match_proposed", attempt=1)

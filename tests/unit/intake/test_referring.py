@@ -434,6 +434,40 @@ def test_the_physicians_wish_ends_a_case_even_when_asked_through_a_joined_referr
     assert all(referral.standing == Standing.WITHDRAWN for referral in book.cases)
 
 
+def test_the_physicians_wish_ends_the_case_that_a_retracted_referral_had_joined() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    take(book, 2, 1)
+    joined = last(book, FactKind.JOINED).referral.referral_id
+    take(book, 2, 1, retracted=True)
+    retracted = book.cases.get(joined)
+    assert retracted is not None
+
+    assert withdraw_person(book.cases, retracted)
+
+    case = last(book, FactKind.CREATED).referral.referral_id
+    wishes = [fact.referral.referral_id for fact in book.cases.facts if fact.withdrawal is Withdrawal.WITHDRAWN]
+    assert wishes == [case]
+    assert not withdraw_person(book.cases, retracted)
+
+
+def test_the_physicians_wish_outweighs_a_retraction_that_outreach_declines() -> None:
+    book = a_book_that_knows(1)
+    take(book, 1, 1)
+    case = last(book, FactKind.CREATED).referral.referral_id
+    take(book, 1, 1, retracted=True)
+    taken_back = book.cases.get(case)
+    assert taken_back is not None
+
+    assert withdraw_person(book.cases, taken_back)
+    note_step(book.cases, book.directory, case, "retraction-declined")
+
+    after = book.cases.get(case)
+    assert after is not None
+    assert after.standing == Standing.WITHDRAWN
+    assert last(book, FactKind.WITHDRAWN).withdrawal is Withdrawal.WITHDRAWN
+
+
 def test_an_incident_that_was_retracted_before_anything_else_came_refers_nobody() -> None:
     book = a_book_that_knows(1)
 

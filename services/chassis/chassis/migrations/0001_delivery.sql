@@ -14,6 +14,7 @@ CREATE TABLE inbox (
     body_hash bytea       NOT NULL,
     taken_at  timestamptz NOT NULL DEFAULT statement_timestamp()
 );
+CREATE INDEX inbox_taken ON inbox (taken_at);
 
 CREATE TABLE outbox (
     id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -40,6 +41,13 @@ CREATE TABLE quarantine (
     UNIQUE (topic, "partition", "offset")
 );
 CREATE INDEX quarantine_recent ON quarantine (topic, reason, since);
+
+CREATE TABLE halt_release (         -- an operator has looked: more may be set aside for this reason, until then
+    topic  text        NOT NULL,
+    reason text        NOT NULL,
+    until  timestamptz NOT NULL,
+    PRIMARY KEY (topic, reason)
+);
 
 CREATE TABLE worklist_item (
     id          uuid        PRIMARY KEY DEFAULT gen_random_uuid(),

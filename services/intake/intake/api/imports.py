@@ -1,5 +1,6 @@
 """Files of incidents, brought by a coordinator."""
 
+import asyncio
 from typing import Any
 
 from chassis import Transactions, UnitOfWork
@@ -64,7 +65,7 @@ async def _read(transactions: Transactions, source: Source, body: bytes) -> tupl
     async with transactions.begin() as work:
         rules, now = casework.rules_of(work, source), work.now
     try:
-        return read_report_table(body, source=rules, arrived_at=now)
+        return await asyncio.to_thread(read_report_table, body, source=rules, arrived_at=now)
     except UnreadableReport as fault:
         problem = unreadable(fault)
     raise problem

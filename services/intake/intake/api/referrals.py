@@ -78,10 +78,10 @@ async def enter_request(body: RequestBody, transactions: Database, _caller: Coor
 async def withdraw(referral_id: UUID, transactions: Database, _caller: Coordinator) -> dict[str, Any]:
     """The physician wants to be left alone: their case is taken back, with everything that joined it."""
     async with transactions.begin() as work:
-        found = await entering.withdraw(work, referral_id)
-    if not found:
+        taken_back = await entering.withdraw(work, referral_id)
+    if taken_back is None:
         raise Problem(404, "unknown-referral")
-    return {"referral_id": referral_id, "outcome": "withdrawn"}
+    return {"referral_id": referral_id, "outcome": "withdrawn" if taken_back else "already-ended"}
 
 
 def _asked(body: RequestBody) -> entering.Asked:

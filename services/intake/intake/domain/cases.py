@@ -166,20 +166,34 @@ def open_or_join(cases: Cases, referral: Referral, person: Person) -> Referral:
 
 def withdraw(cases: Cases, referral: Referral, why: Withdrawal) -> Referral:
     """Take one referral back, and say so."""
-    retracted = referral.retracted or why == Withdrawal.RETRACTED
+    # A wish outweighs a retraction, which outreach may decline.
+    retracted = why != Withdrawal.WITHDRAWN and (referral.retracted or why == Withdrawal.RETRACTED)
     taken_back = replace(referral, standing=Standing.WITHDRAWN, retracted=retracted)
     return cases.state(FactKind.WITHDRAWN, taken_back, withdrawal=why)
 
 
-def withdraw_person(cases: Cases, referral: Referral) -> None:
-    """The person wants to be left alone: take back the whole case that this referral belongs to."""
+def withdraw_person(cases: Cases, referral: Referral) -> bool:
+    """
+    The person wants to be left alone: take back the whole case that this referral belongs to.
+
+    A retraction does not stand for the wish: outreach may let an offer stand that a source retracted, but
+    not one that the person does not want. False where there was nothing left to take back.
+    """
     case = cases.get(referral.into) if referral.into else referral
     together = [case or referral, *cases.relying_on((case or referral).referral_id, Standing.JOINED, Standing.WAITING)]
     if all(referral.referral_id != other.referral_id for other in together):
         together.append(referral)
-    for each in together:
-        if each.standing not in (Standing.WITHDRAWN, Standing.CLOSED):
-            withdraw(cases, each, Withdrawal.WITHDRAWN)
+    going_on = [each for each in together if _goes_on(each)]
+    for each in going_on:
+        withdraw(cases, each, Withdrawal.WITHDRAWN)
+    return bool(going_on)
+
+
+def _goes_on(referral: Referral) -> bool:
+    """Whether a person's wish to be left alone still changes something."""
+    if referral.standing == Standing.WITHDRAWN:
+        return referral.retracted and referral.opened
+    return referral.standing != Standing.CLOSED
 
 
 def retract(cases: Cases, referral: Referral) -> None:

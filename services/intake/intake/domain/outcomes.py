@@ -20,7 +20,7 @@ def note_step(cases: Cases, directory: Directory, referral_id: UUID, step: str) 
         return
     if step == CLOSED:
         _close(cases, directory, referral)
-    elif step == RETRACTION_DECLINED and referral.standing == Standing.WITHDRAWN and referral.opened:
+    elif step == RETRACTION_DECLINED and referral.standing == Standing.WITHDRAWN and referral.retracted:
         _stand(cases, directory, referral)
     elif step == JOIN_REFUSED and referral.standing == Standing.JOINED:
         _refuse_join(cases, directory, referral)

@@ -79,6 +79,11 @@ async def lock_due(connection: Connection, limit: int) -> dict[UUID, CaseRow]:
     return await _with_attempts(connection, found)
 
 
+async def look_later(connection: Connection, referral_id: UUID, at: datetime) -> None:
+    """Look at a case again then, whatever it says itself."""
+    await connection.execute("UPDATE outreach_case SET look_at = $2 WHERE referral_id = $1", referral_id, at)
+
+
 async def next_look(connection: Connection) -> float | None:
     """Seconds until time comes to a case, or None."""
     seconds: float | None = await connection.fetchval(

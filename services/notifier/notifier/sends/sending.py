@@ -11,7 +11,7 @@ import random
 import secrets
 from datetime import timedelta
 
-from chassis import Transactions, UnitOfWork
+from chassis import THE_WORLD, Transactions, UnitOfWork
 from chassis.log import logger
 from chassis.telemetry import span
 
@@ -60,6 +60,8 @@ async def send_next(transactions: Transactions) -> bool:
             if claimed is None:
                 return False
             row, letter = await _claim(work, claimed)
+    except THE_WORLD:
+        raise
     except Exception as error:  # one message that cannot be written must not hold up the others
         if claimed is None:
             raise

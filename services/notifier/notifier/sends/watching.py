@@ -1,14 +1,18 @@
 """Looking after cases that time has come to: silence, and matches whose referral never came."""
 
 from datetime import timedelta
+from uuid import UUID
 
-from chassis import Transactions
+from chassis import THE_WORLD, Transactions
+from chassis.log import logger
 
 from notifier.casework import Cases
 from notifier.repository import cases as stored
 from notifier.repository import links
 
 AT_A_TIME = 50
+STUCK_PAUSE = timedelta(minutes=15)
+log = logger("notifier")
 
 
 async def run(transactions: Transactions) -> timedelta | None:
@@ -22,10 +26,40 @@ async def run(transactions: Transactions) -> timedelta | None:
 
 
 async def _look_at_some(transactions: Transactions) -> bool:
-    async with transactions.begin() as work:
-        cases = await Cases.due(work, AT_A_TIME)
-        for referral_id in cases.rows:
-            cases.take_due(referral_id)
-        if cases.rows:
-            await cases.settle()
-        return bool(cases.rows)
+    due: list[UUID] = []
+    try:
+        async with transactions.begin() as work:
+            cases = await Cases.due(work, AT_A_TIME)
+            due = list(cases.rows)
+            await _look_at(cases)
+    except THE_WORLD:
+        raise
+    except Exception:  # one of these cases fails: find out which
+        if not due:
+            raise
+        for referral_id in due:
+            await _one_alone(transactions, referral_id)
+    return bool(due)
+
+
+async def _look_at(cases: Cases) -> None:
+    for referral_id in cases.rows:
+        cases.take_due(referral_id)
+    if cases.rows:
+        await cases.settle()
+
+
+async def _one_alone(transactions: Transactions, referral_id: UUID) -> None:
+    """Look at one case in a transaction of its own; if that fails, it becomes a worklist item and waits."""
+    try:
+        async with transactions.begin() as work:
+            await _look_at(await Cases.known(work, [referral_id]))
+    except THE_WORLD:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, the others go on
+        log.warning("case_set_aside", referral_id=str(referral_id), error=type(error).__name__)
+        async with transactions.begin() as work:
+            await stored.look_later(work.connection, referral_id, work.now + STUCK_PAUSE)
+            await work.open_item(
+                "stuck", subject=str(referral_id), referral_id=referral_id, reason=type(error).__name__
+            )
