@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import asyncpg
 
+from chassis.failures import THE_WORLD
 from chassis.log import logger
 
 CHANNEL = "peerline"
@@ -30,7 +31,7 @@ class Bell:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*THE_WORLD, asyncpg.PostgresError) as error:
                 log.warning("bell_lost", error=type(error).__name__)
             await asyncio.sleep(1)
 

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chassis import inbox, metrics, outbox, worklist
+from chassis.failures import THE_WORLD
 from chassis.http import public
 from chassis.log import logger
 from chassis.subscription import Subscription
@@ -53,7 +54,7 @@ class Health:
         try:
             async with asyncio.timeout(3), self._transactions.pool.acquire() as connection:
                 depth, age = await outbox.backlog(connection)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*THE_WORLD, asyncpg.PostgresError) as error:
             return {"ok": False, "error": type(error).__name__}
         return {"ok": age < OLDEST_OUTBOX, "outbox_rows": depth, "outbox_oldest_seconds": round(age, 1)}
 

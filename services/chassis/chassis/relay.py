@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from chassis import metrics, outbox
 from chassis.bell import Bell
 from chassis.database import Connection
+from chassis.failures import THE_WORLD
 from chassis.log import logger
 from chassis.outbox import Record
 from chassis.work import OUTBOX_BELL
@@ -45,7 +46,7 @@ class Relay:
         while True:
             try:
                 await self._stand_by()
-            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*THE_WORLD, KafkaError, asyncpg.PostgresError) as error:
                 metrics.RELAY_FAILURES.inc()
                 log.warning("relay_failed", error=type(error).__name__)
             finally:
