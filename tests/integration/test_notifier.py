@@ -234,6 +234,11 @@ async def test_a_connection_cut_after_the_content_is_unknown_and_never_sent_agai
         await wait_for_step(workplace, "delivery-unknown")
         await asyncio.sleep(0.5)
 
+        items = (await running.client.get("/v1/worklist")).json()["items"]
+        item = next(item for item in items if item["kind"] == "delivery-unknown")
+        resolved = await running.client.post(f"/v1/worklist/{item['id']}/resolve")
+
+        assert resolved.status_code == 409
         assert "delivery-unknown" in await worklist(running)
 
     assert sum("room for one" in text for text in post.texts()) == 1
@@ -408,6 +413,25 @@ async def test_silence_after_the_contact_is_reminded_of_once_and_then_listed(wor
         assert PHYSICIAN.name in (await running.client.get(post.links()[1])).text
 
     assert len(post.mails) == 2
+
+
+async def test_a_case_that_fails_is_listed_and_holds_up_no_other_reminder(workplace: Workplace, post: Post) -> None:
+    overlay = programmes(workplace.folder / "quick", silence="PT1S")
+    async with workplace.running(notifier(workplace, post, programmes=overlay)) as running:
+        failing, sound = Referral(workplace, name="1"), Referral(workplace, name="2")
+        await shown(workplace, post, running, failing)
+        # Its programme's file is gone: the oldest case that time has come to fails whenever it is looked at.
+        await running.fetch(
+            "UPDATE outreach_case SET programme = 'gone', look_at = now() - interval '1 day' WHERE referral_id = $1",
+            failing.id,
+        )
+        post.mails.clear()
+        await shown(workplace, post, running, sound)
+
+        async def reminded_and_listed() -> bool:
+            return len(post.mails) == 2 and "stuck" in await worklist(running)
+
+        await until(reminded_and_listed, what="a reminder and an item")
 
 
 async def test_outside_of_contact_hours_nothing_is_sent(workplace: Workplace, post: Post) -> None:
