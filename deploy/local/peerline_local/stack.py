@@ -27,6 +27,9 @@ _READY_SECONDS = 120.0
 _SERVERS, _MAIL, _SERVICES = 0, 1, 2
 """Stages: the last starts last, and stops first."""
 
+_AT_ONCE = 2
+"""Services started together. Each needs 2 s of a core to import its libraries: four at once are not ready sooner."""
+
 # A service may end once because something it needs was not quite there; twice, it is broken.
 _ENDS_TOLERATED_AT_START = 1
 
@@ -101,7 +104,7 @@ class Stack:
             self._write_state()
             self._start_servers()
             self._start_programs()
-            self._wait_until_ready()
+            self._wait_until_ready(["mailbox"])
             self._ready = True
             self._write_state()
         except BaseException:
@@ -141,6 +144,8 @@ class Stack:
         require_free(self.options.smtp_port, "SMTP", remedy)
 
     def _start_servers(self) -> None:
+        self._say("Starting mail")
+        self._watch(Process(mail_program(self.home, self.options)), _MAIL)
         self._say("Starting PostgreSQL")
         self.postgres.start()
         self._watch(self.postgres.process, _SERVERS)
@@ -153,20 +158,22 @@ class Stack:
         databases = {service.database: self.postgres.create_database(service.database) for service in self._services}
         around = Surroundings(self.home, self.options, self.kafka.bootstrap, databases)
         programs = [program(service, around) for service in self._services]
-        self._say(f"Starting mail, {', '.join(one.name for one in programs)}")
-        self._watch(Process(mail_program(self.home, self.options)), _MAIL)
+        self._say(f"Starting {', '.join(one.name for one in programs)}")
         self._processes = {one.name: Process(one) for one in programs}
-        for process in self._processes.values():
-            self._watch(process, _SERVICES)
+        names = list(self._processes)
+        for start in range(0, len(names), _AT_ONCE):
+            for name in names[start : start + _AT_ONCE]:
+                self._watch(self._processes[name], _SERVICES)
+            self._wait_until_ready(names[start : start + _AT_ONCE])
 
     def _watch(self, process: Process | None, stage: int) -> None:
         if process is not None:  # None: someone else runs it
             self._supervisor.add(process, stage)
             self._write_state()
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, names: Sequence[str]) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        waiting = self.urls()
+        waiting = {name: self.url(name) for name in names}
         with httpx.Client(timeout=2.0, trust_env=False) as client:
             while waiting:
                 waiting = {n: url for n, url in waiting.items() if not is_ready(client, url)}
