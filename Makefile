@@ -19,8 +19,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.tom
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
-demo: setup  ## the main job, once, on an embedded stack; ARGS="…" for other options
-	$(BIN)/peerline demo $(if $(ARGS),$(ARGS),--once)
+demo: setup  ## the main job, once, on an embedded stack; ARGS= keeps it open
+	$(BIN)/peerline demo $(if $(filter undefined,$(origin ARGS)),--once,$(ARGS))
 
 test: setup  ## every test but the long ones
 	$(BIN)/pytest -m "not long" $(ARGS)

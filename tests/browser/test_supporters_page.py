@@ -23,7 +23,8 @@ from tests.support.notifier_place import (
 from tests.support.workplace import Workplace
 
 CHROMIUM = os.environ.get("PEERLINE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+# Python and make are enough for the suite, so a laptop without a browser passes it; CI installs one and must use it.
+pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no chromium is installed")
 
 
 @asynccontextmanager

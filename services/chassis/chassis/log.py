@@ -44,7 +44,6 @@ ALLOWED = frozenset(
         "trace_id",
     ]
 )
-FIELD_NAMES = ("path",)  # names of fields and columns, never values
 
 
 def only_allowed(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
