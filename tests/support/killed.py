@@ -1,0 +1,181 @@
+"""
+A service as a process of its own that ends, or freezes, at an exact call. No hook in the product is needed:
+
+    python -m tests.support.killed notifier after notifier.sends.sending:hand_over [--signal STOP] [--nth 2]
+
+The n-th call of that function or method, in the module that calls it, is patched: before it is made, or after it has
+returned, the process sends itself the signal. Later calls go through.
+"""
+
+import argparse
+import asyncio
+import functools
+import importlib
+import inspect
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, Signals
+from typing import Any, Literal
+
+import httpx
+import psutil
+from chassis import ServiceSettings
+from peerline_local.processes import with_parent
+from pydantic import SecretStr
+
+from tests.support.workplace import REPOSITORY, until
+
+When = Literal["before", "after"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A call, as `package.module:function` or `package.module:Class.method`, and what befalls the process there."""
+
+    when: When
+    where: str
+    signal: Signals = SIGKILL
+    nth: int = 1
+
+    def arguments(self) -> list[str]:
+        """The point as this program's arguments."""
+        return [self.when, self.where, "--signal", self.signal.name.removeprefix("SIG"), "--nth", str(self.nth)]
+
+    def lay(self) -> None:
+        """From now on the n-th call sends the signal to this process."""
+        module, _, path = self.where.partition(":")
+        *owners, name = path.split(".")
+        owner = functools.reduce(getattr, owners, importlib.import_module(module))
+        setattr(owner, name, self._around(getattr(owner, name)))
+
+    def _around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        calls = count(1)
+
+        def strike(when: When, number: int) -> None:
+            if when == self.when and number == self.nth:
+                os.kill(os.getpid(), self.signal)
+
+        @functools.wraps(call)
+        async def struck_later(*given: Any, **named: Any) -> Any:
+            number = next(calls)
+            strike("before", number)
+            result = await call(*given, **named)
+            strike("after", number)
+            return result
+
+        @functools.wraps(call)
+        def struck(*given: Any, **named: Any) -> Any:
+            number = next(calls)
+            strike("before", number)
+            result = call(*given, **named)
+            strike("after", number)
+            return result
+
+        return struck_later if inspect.iscoroutinefunction(call) else struck
+
+
+@dataclass
+class Child:
+    """A service in a process of its own."""
+
+    popen: "subprocess.Popen[bytes]"
+    url: str
+    log: Path
+
+    async def ready(self) -> None:
+        """Wait until it says that it is."""
+
+        async def is_ready() -> bool:
+            assert self.popen.poll() is None, self.log.read_text()[-3000:]
+            try:
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    return (await client.get(f"{self.url}/ready")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        await until(is_ready, seconds=60, what="the process to be ready")
+
+    async def struck(self) -> None:
+        """Wait until it has killed or frozen itself."""
+
+        async def is_struck() -> bool:
+            return self.popen.poll() == -SIGKILL or self._status() == psutil.STATUS_STOPPED
+
+        await until(is_struck, seconds=60, what="the process to be killed or frozen")
+
+    def go_on(self) -> None:
+        """Continue a frozen process."""
+        self.popen.send_signal(SIGCONT)
+
+    def _status(self) -> str:
+        return str(psutil.Process(self.popen.pid).status()) if self.popen.poll() is None else ""
+
+
+@asynccontextmanager
+async def in_a_process(
+    service: str, settings: ServiceSettings, folder: Path, point: Point | None = None
+) -> AsyncIterator[Child]:
+    """A service with these settings (but a port of its own) in a process, killed at the point and at the end."""
+    child = _start(service, settings, folder, point)
+    try:
+        yield child
+    finally:
+        child.popen.kill()
+        await asyncio.to_thread(child.popen.wait)
+
+
+def _start(service: str, settings: ServiceSettings, folder: Path, point: Point | None) -> Child:
+    port = _free_port()
+    what = [service, *(point.arguments() if point else ())]
+    log = folder / f"{service}-{port}.log"
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            with_parent((sys.executable, "-m", "tests.support.killed", *what), SIGKILL, None),
+            cwd=REPOSITORY,
+            env={**os.environ, **environment(settings), "PEERLINE_HTTP_PORT": str(port)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return Child(popen, f"http://127.0.0.1:{port}", log)
+
+
+def environment(settings: ServiceSettings) -> dict[str, str]:
+    """The environment variables that give a service these settings."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    return {
+        f"PEERLINE_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    """Lay the point, if one is given, and become the service."""
+    parser = argparse.ArgumentParser(prog="python -m tests.support.killed")
+    parser.add_argument("service", choices=["intake", "matcher", "notifier", "sla-monitor"])
+    parser.add_argument("when", nargs="?", choices=["before", "after"])
+    parser.add_argument("where", nargs="?", help="package.module:function or package.module:Class.method")
+    parser.add_argument("--signal", default="KILL")
+    parser.add_argument("--nth", type=int, default=1)
+    given = parser.parse_args()
+    if given.where:
+        Point(given.when, given.where, Signals[f"SIG{given.signal}"], given.nth).lay()
+    importlib.import_module(f"{given.service.replace('-', '_')}.main").main()
+
+
+if __name__ == "__main__":
+    main()
