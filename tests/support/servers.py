@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
 
 from peerline_local.home import Home
 from peerline_local.servers import Kafka, Postgres, choose_kafka, choose_postgres
@@ -20,6 +22,24 @@ class Servers:
     def bootstrap(self) -> str:
         """Kafka's address."""
         return self.kafka.bootstrap
+
+    @property
+    def postgres_address(self) -> str:
+        """PostgreSQL's `host:port`."""
+        return urlsplit(self.postgres.url).netloc.rpartition("@")[2]
+
+
+class Listening(Protocol):
+    """A proxy."""
+
+    port: int
+
+
+def through(proxy: Listening, url: str) -> str:
+    """A database's URL as a client has to have it to come through a proxy."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    return parts._replace(netloc=f"{user}@127.0.0.1:{proxy.port}").geturl()
 
 
 @contextmanager

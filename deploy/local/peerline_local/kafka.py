@@ -34,9 +34,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{listening_behind}
+advertised.listeners=PLAINTEXT://{host}:{port}{advertised_before}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
 log.retention.hours=840
@@ -66,11 +66,16 @@ class EmbeddedKafka:
 
         with EmbeddedKafka(home) as kafka:
             client = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
+
+    A proxy in front needs a listener of its own, since a broker tells clients where to connect: with
+    `proxy_port`, who comes through the listener at `behind_proxy` is told to come to that port again.
     """
 
-    def __init__(self, home: Home | Path | str, *, port: int | None = None) -> None:
+    def __init__(self, home: Home | Path | str, *, port: int | None = None, proxy_port: int | None = None) -> None:
         self._home = Home.at(home)
         self._given_port = port
+        self._proxy_port = proxy_port
+        self._behind: int | None = None
         self._port: int | None = None
         self._claim: IO[str] | None = None
         self._jars: tuple[Path, ...] = ()
@@ -83,6 +88,13 @@ class EmbeddedKafka:
         if self._port is None:
             raise StackError("Kafka is not started")
         return f"{LOOPBACK}:{self._port}"
+
+    @property
+    def behind_proxy(self) -> str:
+        """Return `host:port` to which a proxy at `proxy_port` has to forward; only after a start."""
+        if self._behind is None:
+            raise StackError("Kafka is not started, or not for a proxy")
+        return f"{LOOPBACK}:{self._behind}"
 
     def start(self) -> Self:
         """
@@ -152,9 +164,13 @@ class EmbeddedKafka:
 
     def _configure(self) -> None:
         self._home.folder(self._home.kafka)
+        proxied = self._proxy_port is not None
+        self._behind = self._home.kept_port("kafka-behind-proxy") if proxied else None
         settings = _SETTINGS.format(
             host=LOOPBACK,
             port=self._port,
+            listening_behind=f",PROXIED://{LOOPBACK}:{self._behind}" if proxied else "",
+            advertised_before=f",PROXIED://{LOOPBACK}:{self._proxy_port}" if proxied else "",
             controller_port=self._home.kept_port("kafka-controller"),
             data=_as_property(self._data),
         )
