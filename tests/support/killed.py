@@ -4,7 +4,8 @@ A service as a process of its own that ends, or freezes, at an exact call. No ho
     python -m tests.support.killed notifier after notifier.sends.sending:hand_over [--signal STOP] [--nth 2]
 
 The n-th call of that function or method, in the module that calls it, is patched: before it is made, or after it has
-returned, the process sends itself the signal. Later calls go through.
+returned, the process sends itself the signal. Later calls go through. With `--armed FILE` calls are counted only while
+that file exists. `--set chassis.relay:STANDBY=0.1` gives a module's constant another value.
 """
 
 import argparse
@@ -13,10 +14,9 @@ import functools
 import importlib
 import inspect
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -27,6 +27,7 @@ from typing import Any, Literal
 import httpx
 import psutil
 from chassis import ServiceSettings
+from peerline_local.ports import choose_free_port
 from peerline_local.processes import with_parent
 from pydantic import SecretStr
 
@@ -43,20 +44,23 @@ class Point:
     where: str
     signal: Signals = SIGKILL
     nth: int = 1
+    armed: Path | None = None
 
     def arguments(self) -> list[str]:
         """The point as this program's arguments."""
-        return [self.when, self.where, "--signal", self.signal.name.removeprefix("SIG"), "--nth", str(self.nth)]
+        armed = ["--armed", str(self.armed)] if self.armed else []
+        return [self.when, self.where, "--signal", self.signal.name.removeprefix("SIG"), "--nth", str(self.nth), *armed]
 
     def lay(self) -> None:
         """From now on the n-th call sends the signal to this process."""
-        module, _, path = self.where.partition(":")
-        *owners, name = path.split(".")
-        owner = functools.reduce(getattr, owners, importlib.import_module(module))
+        owner, name = found(self.where)
         setattr(owner, name, self._around(getattr(owner, name)))
 
     def _around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         calls = count(1)
+
+        def number_of_call() -> int:
+            return next(calls) if self.armed is None or self.armed.exists() else 0
 
         def strike(when: When, number: int) -> None:
             if when == self.when and number == self.nth:
@@ -64,7 +68,7 @@ class Point:
 
         @functools.wraps(call)
         async def struck_later(*given: Any, **named: Any) -> Any:
-            number = next(calls)
+            number = number_of_call()
             strike("before", number)
             result = await call(*given, **named)
             strike("after", number)
@@ -72,13 +76,20 @@ class Point:
 
         @functools.wraps(call)
         def struck(*given: Any, **named: Any) -> Any:
-            number = next(calls)
+            number = number_of_call()
             strike("before", number)
             result = call(*given, **named)
             strike("after", number)
             return result
 
         return struck_later if inspect.iscoroutinefunction(call) else struck
+
+
+def found(where: str) -> tuple[Any, str]:
+    """The module or class, and the name in it, of `package.module:name` or `package.module:Class.name`."""
+    module, _, path = where.partition(":")
+    *owners, name = path.split(".")
+    return functools.reduce(getattr, owners, importlib.import_module(module)), name
 
 
 @dataclass
@@ -120,10 +131,14 @@ class Child:
 
 @asynccontextmanager
 async def in_a_process(
-    service: str, settings: ServiceSettings, folder: Path, point: Point | None = None
+    service: str,
+    settings: ServiceSettings,
+    folder: Path,
+    point: Point | None = None,
+    constants: Mapping[str, float] | None = None,
 ) -> AsyncIterator[Child]:
     """A service with these settings (but a port of its own) in a process, killed at the point and at the end."""
-    child = _start(service, settings, folder, point)
+    child = _start(service, settings, folder, point, constants or {})
     try:
         yield child
     finally:
@@ -131,9 +146,12 @@ async def in_a_process(
         await asyncio.to_thread(child.popen.wait)
 
 
-def _start(service: str, settings: ServiceSettings, folder: Path, point: Point | None) -> Child:
-    port = _free_port()
-    what = [service, *(point.arguments() if point else ())]
+def _start(
+    service: str, settings: ServiceSettings, folder: Path, point: Point | None, constants: Mapping[str, float]
+) -> Child:
+    port = choose_free_port()
+    values = [f"--set={name}={value}" for name, value in constants.items()]
+    what = [service, *(point.arguments() if point else ()), *values]
     log = folder / f"{service}-{port}.log"
     with log.open("wb") as output:
         popen = subprocess.Popen(
@@ -157,12 +175,6 @@ def environment(settings: ServiceSettings) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def main() -> None:
     """Lay the point, if one is given, and become the service."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.killed")
@@ -171,9 +183,13 @@ def main() -> None:
     parser.add_argument("where", nargs="?", help="package.module:function or package.module:Class.method")
     parser.add_argument("--signal", default="KILL")
     parser.add_argument("--nth", type=int, default=1)
+    parser.add_argument("--armed", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="package.module:CONSTANT=NUMBER")
     given = parser.parse_args()
+    for where, _, value in (each.rpartition("=") for each in given.set):
+        setattr(*found(where), float(value))
     if given.where:
-        Point(given.when, given.where, Signals[f"SIG{given.signal}"], given.nth).lay()
+        Point(given.when, given.where, Signals[f"SIG{given.signal}"], given.nth, given.armed).lay()
     importlib.import_module(f"{given.service.replace('-', '_')}.main").main()
 
 
