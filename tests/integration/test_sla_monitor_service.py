@@ -6,9 +6,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-import sla_monitor
 import yaml
-from chassis import Round, Service
 from peerline.events import (
     DeadlineApproaching,
     DeadlineBreached,
@@ -22,7 +20,7 @@ from peerline.events import (
 )
 from peerline.programme import read_programmes
 from pydantic import ValidationError
-from sla_monitor import api, handlers, sweep
+from sla_monitor.main import service as monitor
 from sla_monitor.settings import Settings
 
 from tests.support.workplace import PROGRAMMES, Running, Workplace
@@ -42,14 +40,7 @@ def programmes(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def service(workplace: Workplace, programmes: Path) -> AsyncIterator[Running]:
-    described = Service(
-        name="sla-monitor",
-        settings=workplace.settings(Settings, "sla-monitor", programmes=programmes),
-        consumer=handlers.consumer,
-        routers=[api.router],
-        rounds=[Round("sweep", sweep.run)],
-        migrations=Path(sla_monitor.__file__).parent / "migrations",
-    )
+    described = monitor(workplace.settings(Settings, "sla-monitor", programmes=programmes))
     async with workplace.running(described) as running:
         yield running
 

@@ -2,6 +2,7 @@
 
 from chassis.consumer import Consumer, FeedRecord, Refused
 from chassis.failures import THE_WORLD
+from chassis.freshness import Horizon
 from chassis.operations import stays
 from chassis.rounds import Round
 from chassis.service import Service, run
@@ -13,6 +14,7 @@ __all__ = [
     "THE_WORLD",
     "Consumer",
     "FeedRecord",
+    "Horizon",
     "Item",
     "Refused",
     "Round",

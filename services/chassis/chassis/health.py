@@ -2,18 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from aiokafka import TopicPartition
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from chassis import inbox, metrics, outbox, worklist
 from chassis.failures import THE_WORLD
+from chassis.freshness import Freshness
 from chassis.http import public
 from chassis.log import logger
 from chassis.subscription import Subscription
@@ -38,17 +37,19 @@ class Progress:
 class Health:
     """Looks at a service's dependencies and at the progress of its partitions."""
 
-    def __init__(self, transactions: Transactions, subscription: Subscription | None) -> None:
+    def __init__(self, transactions: Transactions, subscription: Subscription, freshness: Freshness) -> None:
         self._transactions = transactions
         self._subscription = subscription
+        self._freshness = freshness
         self._progress: dict[tuple[str, int], Progress] = {}
 
     async def checks(self) -> dict[str, dict[str, Any]]:
         """Each check with `ok` and its figures."""
-        found = {"database": await self._database()}
-        if self._subscription:
-            found["consumer"] = self._consumer(self._subscription)
-        return found
+        return {
+            "database": await self._database(),
+            "broker": {"ok": self._freshness.hears_broker},
+            "consumer": self._consumer(),
+        }
 
     async def _database(self) -> dict[str, Any]:
         try:
@@ -58,35 +59,24 @@ class Health:
             return {"ok": False, "error": type(error).__name__}
         return {"ok": age < OLDEST_OUTBOX, "outbox_rows": depth, "outbox_oldest_seconds": round(age, 1)}
 
-    def _consumer(self, subscription: Subscription) -> dict[str, Any]:
-        lag = self._lag(subscription)
-        stalled = [f"{topic}/{number}" for (topic, number) in lag if self._is_stalled((topic, number), lag)]
+    def _consumer(self) -> dict[str, Any]:
+        subscription, lag = self._subscription, self._freshness.lag
+        held, halted = subscription.partitions.held, subscription.partitions.halted
+        stalled = [f"{topic}/{number}" for (topic, number) in lag if self._is_stalled((topic, number))]
         return {
-            "ok": bool(subscription.assigned)
-            and not (subscription.partitions.held or subscription.partitions.halted or stalled),
+            "ok": bool(subscription.assigned) and not (held or halted or stalled),
             "partitions": len(subscription.assigned),
             "lag": sum(lag.values()),
-            "held": sorted(f"{topic}/{number}" for topic, number in subscription.partitions.held),
-            "halted": subscription.partitions.halted,
+            "held": sorted(f"{topic}/{number}" for topic, number in held),
+            "halted": halted,
             "stalled": stalled,
         }
 
-    def _lag(self, subscription: Subscription) -> Mapping[tuple[str, int], int]:
-        consumer = subscription.kafka
-        found = {}
-        for topic, number in subscription.assigned if consumer else ():
-            partition = TopicPartition(topic, number)
-            if consumer and partition in consumer.assignment():
-                high = consumer.highwater(partition)
-                position = subscription.position((topic, number))
-                found[(topic, number)] = max(0, (high or 0) - max(position, 0))
-        return found
-
-    def _is_stalled(self, partition: tuple[str, int], lag: Mapping[tuple[str, int], int]) -> bool:
+    def _is_stalled(self, partition: tuple[str, int]) -> bool:
         now = asyncio.get_running_loop().time()
-        position = self._subscription.position(partition) if self._subscription else 0
+        position = self._subscription.position(partition)
         known = self._progress.get(partition)
-        if known is None or known.position != position or not lag[partition]:
+        if known is None or known.position != position or not self._freshness.lag[partition]:
             self._progress[partition] = Progress(position, now)
             return False
         return now - known.since > STALLED
@@ -97,8 +87,7 @@ class Health:
             await asyncio.sleep(EVERY)
             try:
                 await self._measure()
-                if self._subscription:
-                    await self._subscription.look_for_release()
+                await self._subscription.look_for_release()
                 if turn % PRUNE_EVERY == 0:
                     async with self._transactions.pool.acquire() as connection:
                         await inbox.prune(connection)
@@ -106,8 +95,6 @@ class Health:
                 log.warning("gauges_failed", error=type(error).__name__)
 
     async def _measure(self) -> None:
-        if self._subscription:
-            metrics.CONSUMER_LAG.set(sum(self._lag(self._subscription).values()))
         async with self._transactions.pool.acquire() as connection:
             depth, age = await outbox.backlog(connection)
             items = await worklist.summary(connection)

@@ -1,7 +1,8 @@
 """Where a service stands in its input, in its own database; compare-and-set fences former owners."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from chassis.database import Connection
 
@@ -60,3 +61,50 @@ async def advance(
     if len(rows) != len(moved):
         raise Fenced
     return {partition: Position(to[partition], held[partition].epoch) for partition in moved}
+
+
+async def list_partitions(connection: Connection, partitions: Iterable[Partition]) -> None:
+    """Note that these partitions are there, whoever reads them."""
+    wanted = sorted(partitions)
+    await connection.execute(
+        """
+        INSERT INTO consumer_offset (topic, "partition", next_offset, epoch)
+        SELECT topic, "partition", -1, 0 FROM unnest($1::text[], $2::int[]) AS given (topic, "partition") ORDER BY 1, 2
+        ON CONFLICT (topic, "partition") DO NOTHING
+        """,
+        [topic for topic, _ in wanted],
+        [number for _, number in wanted],
+    )
+
+
+async def note_caught_up(
+    connection: Connection, reached: Mapping[Partition, datetime], held: Mapping[Partition, Position]
+) -> None:
+    """Note that everything that stood on these partitions then has been taken; not where they are no longer ours."""
+    ours = sorted(partition for partition in reached if partition in held)
+    if not ours:
+        return
+    await connection.execute(
+        """
+        UPDATE consumer_offset AS owned SET caught_up_at = greatest(owned.caught_up_at, given.at)
+          FROM (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::timestamptz[])
+                         AS given (topic, "partition", epoch, at) ORDER BY 1, 2) AS given
+         WHERE owned.topic = given.topic AND owned."partition" = given."partition" AND owned.epoch = given.epoch
+        """,
+        [topic for topic, _ in ours],
+        [number for _, number in ours],
+        [held[partition].epoch for partition in ours],
+        [reached[partition] for partition in ours],
+    )
+
+
+async def caught_up_at(connection: Connection, topics: Sequence[str]) -> datetime | None:
+    """The instant up to which every partition of these topics has been taken; None where one never was."""
+    at: datetime | None = await connection.fetchval(
+        """
+        SELECT CASE WHEN count(*) = count(caught_up_at) THEN min(caught_up_at) END
+          FROM unnest($1::text[]) AS input (topic) LEFT JOIN consumer_offset USING (topic)
+        """,
+        list(topics),
+    )
+    return at

@@ -24,6 +24,7 @@ from chassis.bell import Bell
 from chassis.consumer import Consumer
 from chassis.database import migrate, open_pool
 from chassis.delivery import Delivery
+from chassis.freshness import Freshness
 from chassis.keys import KeyFault, read_keys
 from chassis.relay import Relay
 from chassis.replay import Replay
@@ -98,6 +99,7 @@ def build(service: Service) -> FastAPI:
         keys=read_keys(service.settings),
         programmes=read_programmes(service.settings.programmes),
         resources=by_type(service.resources),
+        freshness=Freshness(f"{service.settings.topic_prefix}{topic}" for topic in service.consumer.topics),
     )
     app = FastAPI(
         title=f"Peerline {service.name}",
@@ -136,13 +138,15 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
     transactions = Transactions(pool, surroundings)
     subscription = Subscription(service.consumer, transactions, bootstrap, prefix)
     bell = Bell(url)
-    checks = health.Health(transactions, subscription)
+    freshness = surroundings.freshness
+    checks = health.Health(transactions, subscription, freshness)
     app.state.transactions, app.state.health = transactions, checks
     app.state.replay = Replay(Delivery(service.consumer, transactions), transactions, bootstrap)
     work = [
         bell.listen(),
         Relay(url, bootstrap, service.name, bell, prefix).run(),
         checks.watch(),
+        freshness.keep(pool, subscription),
         *[keep_running(each, transactions, bell) for each in service.rounds],
     ]
     for coroutine in work:

@@ -17,6 +17,7 @@ from peerline.sealing import Unreadable
 from chassis import outbox, telemetry, worklist
 from chassis.consumer import FeedRecord
 from chassis.database import Connection, Pool
+from chassis.freshness import Freshness, Horizon
 from chassis.keys import Keys, Vault
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Surroundings:
     keys: Keys
     programmes: Programmes
     resources: Mapping[type, Any]
+    freshness: Freshness = field(default_factory=Freshness)
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,10 @@ class UnitOfWork:
     def set_aside(self, record: FeedRecord, reason: str, path: str = "") -> None:
         """Quarantine a feed record: coordinates, reason code, name of the field, and hash."""
         self.asides.append(SetAside(record, reason, path))
+
+    async def horizon(self) -> Horizon:
+        """Up to where time may decide: no further than every fact on this service's inputs has been taken."""
+        return await self.surroundings.freshness.horizon(self.connection, self.now)
 
     async def open_item(
         self,

@@ -26,6 +26,7 @@ from matcher.repository.supporters import Versions
 
 CLAIM = 25  # cases at a time: the choice for 25 among 1,000 supporters takes about 20 ms
 SHORTEST_PAUSE = timedelta(milliseconds=100)
+CATCHING_UP = timedelta(milliseconds=500)
 STUCK_PAUSE = timedelta(minutes=15)
 log = logger("matcher")
 
@@ -47,7 +48,10 @@ async def run(transactions: Transactions) -> timedelta | None:
         waiting = await queue.programmes_seeking(work.connection)
     if waiting:
         return SHORTEST_PAUSE  # another process held a seat or a case
-    return None if seconds is None else max(timedelta(seconds=seconds), SHORTEST_PAUSE)
+    if seconds is None:
+        return None
+    # What is due already waits until the answers that may be under way have been taken in.
+    return max(timedelta(seconds=seconds), SHORTEST_PAUSE if seconds > 0 else CATCHING_UP)
 
 
 def _nothing_kept() -> None:
@@ -99,14 +103,16 @@ async def _one_alone(transactions: Transactions, act: Act, referral_id: UUID) ->
 
 
 async def _unanswered(work: UnitOfWork, limit: int) -> list[UUID]:
-    return await queue.claim_unanswered(work.connection, limit)
+    """Cases whose window was over at an instant up to which every answer has been taken in."""
+    return await queue.claim_unanswered(work.connection, (await work.horizon()).certain, limit)
 
 
 async def _end_unanswered(work: UnitOfWork, ids: Sequence[UUID]) -> bool:
+    until = (await work.horizon()).certain
     records = await cases.read_locked(work.connection, ids)
     for record in records.values():
         attempt = record.case.current
-        if attempt is not None and attempt.answer_by is not None and attempt.answer_by <= work.now:
+        if attempt is not None and attempt.answer_by is not None and attempt.answer_by <= until:
             casework.tell(work, record, facts.WindowOver(attempt.number))
     await casework.put(work, records.values())
     return True

@@ -50,9 +50,9 @@ class Cases:
         return cls(work, await stored.lock_known(work.connection, referral_ids))
 
     @classmethod
-    async def due(cls, work: UnitOfWork, limit: int) -> "Cases":
-        """Lock cases that time has come to."""
-        return cls(work, await stored.lock_due(work.connection, limit))
+    async def due(cls, work: UnitOfWork, until: datetime, limit: int) -> "Cases":
+        """Lock cases that time had come to by `until`."""
+        return cls(work, await stored.lock_due(work.connection, until, limit))
 
     def take(self, referral_id: UUID, fact: Fact) -> Case:
         """Fold a fact into a case; gives the case as it is then."""
@@ -61,10 +61,10 @@ class Cases:
         self._decided += [(row, decision) for decision in decisions]
         return row.case
 
-    def take_due(self, referral_id: UUID) -> None:
-        """Fold in what time has brought to a case."""
+    def take_due(self, referral_id: UUID, until: datetime) -> None:
+        """Fold in what time has brought to a case by `until`."""
         row = self.rows[referral_id]
-        for fact in timing.due_facts(row.case, _waits(self._programme(row)), self._hours_of(row), self._work.now):
+        for fact in timing.due_facts(row.case, _waits(self._programme(row)), self._hours_of(row), until):
             self.take(referral_id, fact)
 
     async def settle(self) -> None:

@@ -8,18 +8,21 @@ from sla_monitor import api, handlers, sweep
 from sla_monitor.settings import Settings
 
 
-def main() -> None:
-    """Run the service until it is told to stop."""
-    run(
-        Service(
-            name="sla-monitor",
-            settings=load(Settings),
-            consumer=handlers.consumer,
-            routers=[api.router],
-            rounds=[Round("sweep", sweep.run)],
-            migrations=Path(__file__).parent / "migrations",
-        )
+def service(settings: Settings) -> Service:
+    """The monitor, put together."""
+    return Service(
+        name="sla-monitor",
+        settings=settings,
+        consumer=handlers.consumer,
+        migrations=Path(__file__).parent / "migrations",
+        routers=[api.router],
+        rounds=[Round("sweep", sweep.run)],
     )
+
+
+def main() -> None:
+    """Run the monitor until it is told to stop."""
+    run(service(load(Settings)))
 
 
 if __name__ == "__main__":

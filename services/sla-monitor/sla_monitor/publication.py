@@ -68,8 +68,11 @@ def _event(referral_id: UUID, decision: Decision, sequence: int, work: UnitOfWor
         case Met(met_at=met_at):
             breach = named(DeadlineBreached)
             return DeadlineMet(**common, event_id=named(DeadlineMet, "corrects"), met_at=met_at, corrects=breach)
-        case Breached():
-            return DeadlineBreached(**common, event_id=named(DeadlineBreached), late_entry=start.late_entry)
+        case Breached(provisional=provisional):
+            late = start.late_entry
+            return DeadlineBreached(
+                **common, event_id=named(DeadlineBreached), late_entry=late, provisional=provisional
+            )
 
 
 def _measure(decisions: Iterable[Decision], work: UnitOfWork) -> None:

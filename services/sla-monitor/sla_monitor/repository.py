@@ -30,16 +30,6 @@ async def open_cases(connection: Connection, referral_ids: Collection[UUID]) -> 
     return await _with_clocks(connection, rows)
 
 
-async def horizon(connection: Connection, now: datetime) -> datetime:
-    """
-    The instant up to which time may decide: the one place that says so.
-
-    Never beyond `now`, the unit of work's own time, which the events that are published will carry.
-    """
-    until: datetime = await connection.fetchval("SELECT least(statement_timestamp(), $1::timestamptz)", now)
-    return until
-
-
 async def claim_due(connection: Connection, until: datetime, limit: int) -> list[Case]:
     """
     Lock and read the cases of up to `limit` clocks that are due, the longest due first; skip what others hold.
@@ -64,10 +54,19 @@ async def claim_due(connection: Connection, until: datetime, limit: int) -> list
     return list((await _with_clocks(connection, rows)).values())
 
 
-async def until_next(connection: Connection) -> timedelta | None:
-    """How long until the sweep has something to decide (negative if it has), None if never."""
+async def until_next(connection: Connection, until: datetime) -> timedelta | None:
+    """
+    How long until the sweep, which decides up to `until` now, has something to decide; None if never.
+
+    What is due already waits for the inputs, and is looked at again in half a second.
+    """
     wait: timedelta | None = await connection.fetchval(
-        "SELECT min(next_at) - clock_timestamp() FROM clock WHERE next_at IS NOT NULL"
+        """
+        SELECT CASE WHEN next_at <= statement_timestamp() AND next_at > $1 THEN interval '0.5 seconds'
+                    ELSE next_at - $1 END
+          FROM clock WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1
+        """,
+        until,
     )
     return wait
 

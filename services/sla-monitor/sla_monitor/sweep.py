@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from chassis import Transactions, UnitOfWork
+from chassis import Horizon, Transactions, UnitOfWork
 from chassis.log import logger
 
-from sla_monitor import repository
+from sla_monitor import metrics, repository
 from sla_monitor.domain.decisions import fire
 from sla_monitor.domain.facts import Case
 from sla_monitor.publication import publish
@@ -14,7 +14,10 @@ BATCH = 500
 """Clocks claimed in one transaction: a few tens of milliseconds."""
 
 AGAIN = timedelta(milliseconds=50)
-"""The shortest wait: something is due, but another replica holds it or the inputs are behind."""
+"""The shortest wait: something is due, but another replica holds it."""
+
+LONGEST_LAG = timedelta(minutes=15)
+"""After so long of reading without catching up, what is due is told all the same, as provisional."""
 
 ASIDE = timedelta(minutes=10)
 """How long a case that cannot be decided stands aside."""
@@ -31,19 +34,31 @@ async def run(transactions: Transactions) -> timedelta | None:
     """
     while True:
         async with transactions.begin() as work:
-            if not await _decide_due(work):
-                wait = await repository.until_next(work.connection)
+            horizon = await work.horizon()
+            if not await _decide_due(work, horizon):
+                wait = await repository.until_next(work.connection, reach(horizon))
                 return None if wait is None else max(wait, AGAIN)
 
 
-async def _decide_due(work: UnitOfWork) -> int:
+def reach(horizon: Horizon) -> datetime:
+    """
+    The instant up to which time decides: as far as every fact has been taken in.
+
+    An answer that is still under way must not be told as a breach. Who waits for a promise must not be
+    kept in the dark for ever either, so that a long lag is overruled.
+    """
+    return horizon.now if horizon.lag > LONGEST_LAG else horizon.certain
+
+
+async def _decide_due(work: UnitOfWork, horizon: Horizon) -> int:
     """Decide a batch; gives the number of cases that were claimed for it."""
-    until = await repository.horizon(work.connection, work.now)
+    until = reach(horizon)
+    metrics.OVERRULED_LAG.set(until > horizon.certain)
     cases = await repository.claim_due(work.connection, until, BATCH)
     decided = []
     for case in cases:
         try:
-            decided.append(_decide(case, until, work))
+            decided.append(_decide(case, until, horizon.certain, work))
         except Exception as error:  # noqa: BLE001  one case that cannot be decided must not hold up the others
             log.error("case_set_aside", referral_id=str(case.referral_id), error=type(error).__name__)
             await repository.put_off(work.connection, case.referral_id, until, ASIDE)
@@ -53,6 +68,6 @@ async def _decide_due(work: UnitOfWork) -> int:
     return len(cases)
 
 
-def _decide(case: Case, until: datetime, work: UnitOfWork) -> Case:
-    case, decisions = fire(case, until)
+def _decide(case: Case, until: datetime, certain: datetime, work: UnitOfWork) -> Case:
+    case, decisions = fire(case, until, certain)
     return publish(case, decisions, work)

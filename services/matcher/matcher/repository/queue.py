@@ -42,17 +42,18 @@ async def claim_seeking(connection: Connection, programme: str, limit: int) -> l
     return [row["referral_id"] for row in rows]
 
 
-async def claim_unanswered(connection: Connection, limit: int) -> list[UUID]:
-    """Claim referrals whose proposal was not answered in its window."""
+async def claim_unanswered(connection: Connection, until: datetime, limit: int) -> list[UUID]:
+    """Claim referrals whose proposal was not answered in its window, where that was over by `until`."""
     rows = await connection.fetch(
         """
         SELECT referral_id
           FROM match JOIN referral USING (referral_id)
-         WHERE stage = 'proposed' AND answer_by <= statement_timestamp() AND (NOT stuck OR try_at <= statement_timestamp())
+         WHERE stage = 'proposed' AND answer_by <= $1 AND (NOT stuck OR try_at <= statement_timestamp())
          ORDER BY answer_by
-         LIMIT $1
+         LIMIT $2
            FOR UPDATE OF referral SKIP LOCKED
         """,
+        until,
         limit,
     )
     return [row["referral_id"] for row in rows]

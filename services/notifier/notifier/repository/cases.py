@@ -67,13 +67,13 @@ async def lock_known(connection: Connection, referral_ids: Sequence[UUID]) -> di
     return await _with_attempts(connection, found)
 
 
-async def lock_due(connection: Connection, limit: int) -> dict[UUID, CaseRow]:
-    """Lock cases that time has come to; one that another process holds is left to it."""
+async def lock_due(connection: Connection, until: datetime, limit: int) -> dict[UUID, CaseRow]:
+    """Lock cases that time had come to by `until`; one that another process holds is left to it."""
     found = await connection.fetch(
         """
-        SELECT * FROM outreach_case WHERE look_at <= statement_timestamp()
-         ORDER BY look_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        SELECT * FROM outreach_case WHERE look_at <= $1 ORDER BY look_at LIMIT $2 FOR UPDATE SKIP LOCKED
         """,
+        until,
         limit,
     )
     return await _with_attempts(connection, found)

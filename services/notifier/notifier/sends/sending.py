@@ -31,6 +31,9 @@ LINK_LIFE = timedelta(days=60)
 AT_A_TIME = 100
 SHORTEST_PAUSE = 0.2  # seconds: what is due but waits for another process or message is looked at again
 SET_ASIDE = timedelta(hours=1)
+STALE = timedelta(seconds=30)
+"""A message may be sent as long as our inputs are known up to so long ago: a withdrawal may be among the rest."""
+CATCHING_UP = timedelta(seconds=1)
 WITH_LINK = {
     Message.SUPPORTER_ASKED: "supporter",
     Message.SUPPORTER_REMINDED: "supporter",
@@ -44,19 +47,26 @@ async def run(transactions: Transactions) -> timedelta | None:
     async with transactions.begin() as work:
         await _give_up_abandoned(work)
         await _wait_for_contact_hours(work)
+        is_stale = await _is_stale(work)
+    if is_stale:
+        return CATCHING_UP
     while await send_next(transactions):
         pass
     return await _until_due(transactions)
 
 
+async def _is_stale(work: UnitOfWork) -> bool:
+    return (await work.horizon()).behind > STALE
+
+
 async def send_next(transactions: Transactions) -> bool:
-    """Send the most overdue message; False where none is due."""
+    """Send the most overdue message; False where none is due, or where we do not know what is wanted by now."""
     claimed = None
     # From before the claim: a process that was stopped meanwhile must not send what others gave up as unknown.
     deadline = asyncio.get_running_loop().time() + transactions.get(MailServer).timeout
     try:
         async with transactions.begin() as work:
-            claimed = await sends.claim(work.connection)
+            claimed = None if await _is_stale(work) else await sends.claim(work.connection)
             if claimed is None:
                 return False
             row, letter = await _claim(work, claimed)

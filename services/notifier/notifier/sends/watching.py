@@ -1,6 +1,6 @@
 """Looking after cases that time has come to: silence, and matches whose referral never came."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis import THE_WORLD, Transactions
@@ -22,16 +22,18 @@ async def run(transactions: Transactions) -> timedelta | None:
     async with transactions.begin() as work:
         await links.delete_expired(work.connection)
         seconds = await stored.next_look(work.connection)
-    return None if seconds is None else timedelta(seconds=max(0.2, seconds))
+    # What is due already waits for our inputs: a word that would change it may be under way.
+    return None if seconds is None else timedelta(seconds=max(0.5, seconds))
 
 
 async def _look_at_some(transactions: Transactions) -> bool:
     due: list[UUID] = []
     try:
         async with transactions.begin() as work:
-            cases = await Cases.due(work, AT_A_TIME)
+            until = (await work.horizon()).certain
+            cases = await Cases.due(work, until, AT_A_TIME)
             due = list(cases.rows)
-            await _look_at(cases)
+            await _look_at(cases, until)
     except THE_WORLD:
         raise
     except Exception:  # one of these cases fails: find out which
@@ -42,9 +44,9 @@ async def _look_at_some(transactions: Transactions) -> bool:
     return bool(due)
 
 
-async def _look_at(cases: Cases) -> None:
+async def _look_at(cases: Cases, until: datetime) -> None:
     for referral_id in cases.rows:
-        cases.take_due(referral_id)
+        cases.take_due(referral_id, until)
     if cases.rows:
         await cases.settle()
 
@@ -53,7 +55,7 @@ async def _one_alone(transactions: Transactions, referral_id: UUID) -> None:
     """Look at one case in a transaction of its own; if that fails, it becomes a worklist item and waits."""
     try:
         async with transactions.begin() as work:
-            await _look_at(await Cases.known(work, [referral_id]))
+            await _look_at(await Cases.known(work, [referral_id]), (await work.horizon()).certain)
     except THE_WORLD:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the others go on

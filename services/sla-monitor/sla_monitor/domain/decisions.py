@@ -46,7 +46,9 @@ class Met:
 
 @dataclass(frozen=True)
 class Breached:
-    """The due time has passed."""
+    """The due time has passed; `provisional` where not every fact up to then is known to have been taken."""
+
+    provisional: bool = False
 
 
 What = Set | Approaching | Met | Breached
@@ -76,9 +78,15 @@ def settle(case: Case, now: datetime) -> Taken:
     return _take(case, now, (_begin, _keep, _enter_late))
 
 
-def fire(case: Case, horizon: datetime) -> Taken:
-    """Take what time decides up to the horizon: every fact before it is assumed to be known."""
-    return _take(case, horizon, (_breach, _warn))
+def fire(case: Case, horizon: datetime, certain: datetime | None = None) -> Taken:
+    """
+    Take what time decides up to the horizon.
+
+    Every fact up to `certain` is known; a breach after it is provisional. Without it all facts up to the
+    horizon are.
+    """
+    case, decisions = _take(case, horizon, (_breach, _warn))
+    return case, [_doubted(decision, horizon if certain is None else certain) for decision in decisions]
 
 
 def next_at(case: Case, clock: Clock) -> datetime | None:
@@ -146,6 +154,12 @@ def _breach(case: Case, clock: Clock, start: Start, horizon: datetime) -> tuple[
     if start.due_at > horizon or not _undecided(case, clock, start):
         return None
     return replace(clock, verdict=Verdict.BREACHED), Breached()
+
+
+def _doubted(decision: Decision, certain: datetime) -> Decision:
+    if isinstance(decision.what, Breached) and decision.start.due_at > certain:
+        return replace(decision, what=Breached(provisional=True))
+    return decision
 
 
 def _warn(case: Case, clock: Clock, start: Start, horizon: datetime) -> tuple[Clock, What] | None:
