@@ -1,6 +1,6 @@
 """A service that only counts: it answers each referral with a match, refuses or fails where it is told to."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -43,11 +43,16 @@ class Counter:
         self.taken: list[tuple[str, UUID]] = []
         self.refuse: set[UUID] = set()
         self.fail: set[UUID] = set()
+        self.tries: int = 0
+        self.trouble: Callable[[Sequence[ReferralCreated], UnitOfWork], Awaitable[None]] | None = None
         self.consumer = Consumer("matcher")
         self.consumer.on(ReferralCreated)(self.created)
         self.consumer.on(ReferralWithdrawn)(self.withdrawn)
 
     async def created(self, events: Sequence[ReferralCreated], work: UnitOfWork) -> None:
+        self.tries += 1
+        if self.trouble:
+            await self.trouble(events, work)
         for event in events:
             if event.event_id in self.refuse:
                 raise Refused(event.event_id, "not-like-this")

@@ -16,6 +16,11 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 MIGRATION_LOCK = 0x7065_6572_6C69_6E65  # "peerline": one migration at a time per database
 CHASSIS = Path(__file__).parent / "migrations"
+PATIENCE = {
+    "lock_timeout": "10s",  # what waits for a lock fails, is answered 503 or held, and is tried again
+    "idle_in_transaction_session_timeout": "30s",  # a process that stands still gives its locks back
+}
+"""How long PostgreSQL waits for others and for us; nothing hangs, whatever somebody has locked."""
 log = logger("chassis")
 
 
@@ -28,7 +33,7 @@ async def open_pool(url: str, *, patience: float = 60) -> Pool:
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await asyncpg.create_pool(url, min_size=1, max_size=8, command_timeout=60)
+            return await asyncpg.create_pool(url, min_size=1, max_size=8, command_timeout=60, server_settings=PATIENCE)
         except (OSError, asyncpg.CannotConnectNowError) as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise
@@ -39,6 +44,7 @@ async def open_pool(url: str, *, patience: float = 60) -> Pool:
 async def migrate(pool: Pool, service: Path) -> None:
     """Bring the database to the chassis' and the service's newest migration; raises MigrationError."""
     async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL lock_timeout = 0")  # another may be migrating for long
         await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
         await connection.execute(
             """

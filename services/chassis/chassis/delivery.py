@@ -8,11 +8,12 @@ row lock, so that its order per referral is the order of the decisions.
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from peerline.events import Event
+from peerline.events import Event, ReferralJoined
 
 from chassis import inbox, metrics, offsets, quarantine, telemetry
 from chassis.consumer import Consumer, FeedRecord, Refused
@@ -23,6 +24,9 @@ from chassis.quarantine import Fault
 from chassis.work import SetAside, Transactions, UnitOfWork
 
 log = logger("chassis")
+
+
+CONTRADICTING = "same-id-other-body"  # one of the two bodies is wrong, and it may be the one that took effect
 
 
 class Halted(Exception):
@@ -129,15 +133,18 @@ class Delivery:
         if not faults:
             return
         for topic, reason in dict.fromkeys((fault.topic, fault.reason) for fault in faults):
-            fresh = sum(1 for fault in faults if (fault.topic, fault.reason) == (topic, reason))
-            many = await quarantine.recent(work.connection, topic, reason) + fresh > quarantine.MOST
-            if many and not await quarantine.is_released(work.connection, topic, reason):
-                raise Halted(topic, reason)
-            metrics.EVENTS_QUARANTINED.labels(topic, reason).inc(fresh)
+            fresh = Counter(fault.source for fault in faults if (fault.topic, fault.reason) == (topic, reason))
+            await _limit(work, topic, reason, fresh)
+            metrics.EVENTS_QUARANTINED.labels(topic, reason).inc(fresh.total())
         await quarantine.put(work.connection, faults)
         for fault in faults:
-            subject = f"{fault.topic}/{fault.partition}/{fault.offset}"
-            await work.open_item("quarantined", subject=subject, referral_id=fault.referral_id, reason=fault.reason)
+            await work.open_item(
+                "quarantined",
+                subject=f"{fault.topic}/{fault.partition}/{fault.offset}",
+                referral_id=fault.referral_id,
+                reason=fault.reason,
+                urgent=fault.reason == CONTRADICTING,
+            )
             log.warning(
                 "record_quarantined",
                 topic=fault.topic,
@@ -161,6 +168,24 @@ class Delivery:
             event_id=item.event_id,
             referral_id=item.referral_id,
         )
+
+
+async def _limit(work: UnitOfWork, topic: str, reason: str, fresh: Counter[str]) -> None:
+    """
+    Raise Halted where setting these aside, counted by source, would go beyond the limit.
+
+    One known source of a feed that goes beyond it is an urgent item and goes on being set aside: its records
+    stay on the topic and are replayed from there, while the other sources' are taken. Two such sources have
+    only us in common, so that halts.
+    """
+    known = Counter(await quarantine.recent(work.connection, topic, reason)) + fresh
+    beyond = {source for source, count in known.items() if count > quarantine.MOST}
+    if not beyond & fresh.keys() or await quarantine.is_released(work.connection, topic, reason):
+        return
+    if "" in beyond or len(beyond) > 1:
+        raise Halted(topic, reason)
+    for source in beyond:
+        await work.open_item("source-failing", subject=f"{topic}/{source}", reason=reason, urgent=True)
 
 
 def in_order(events: Sequence[Event]) -> list[list[Event]]:
@@ -193,9 +218,9 @@ async def _new(work: UnitOfWork, decoded: Sequence[Decoded]) -> tuple[list[Decod
     for item in decoded:
         known = first.setdefault(item.event.event_id, item)
         if known.body_hash != item.body_hash:
-            contradicting.append(_refused(item, "same-id-other-body"))
+            contradicting.append(_refused(item, CONTRADICTING))
     taken, differing = await inbox.take(work.connection, {event_id: item.body_hash for event_id, item in first.items()})
-    contradicting += [_refused(first[event_id], "same-id-other-body") for event_id in differing]
+    contradicting += [_refused(first[event_id], CONTRADICTING) for event_id in differing]
     new = [item for event_id, item in first.items() if event_id in taken]
     for item in new:
         metrics.EVENTS_TAKEN.labels(item.record.topic).inc()
@@ -227,7 +252,9 @@ def _targets(records: Sequence[RawRecord]) -> dict[Partition, int]:
 
 
 def _traceparents(decoded: Sequence[Decoded]) -> dict[UUID, str | None]:
-    return {item.event.referral_id: item.traceparent for item in decoded}
+    """The traces of the referrals that a batch is about; of a case that one joins, that of the one that joins."""
+    joined = {item.event.into: item.traceparent for item in decoded if isinstance(item.event, ReferralJoined)}
+    return joined | {item.event.referral_id: item.traceparent for item in decoded}
 
 
 def _feed_record(record: RawRecord) -> FeedRecord:
@@ -244,4 +271,12 @@ def _feed_record(record: RawRecord) -> FeedRecord:
 
 def _feed_fault(aside: SetAside) -> Fault:
     record = aside.record
-    return Fault(record.topic, record.partition, record.offset, aside.reason, aside.path, body_hash(record.value))
+    return Fault(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        reason=aside.reason,
+        path=aside.path,
+        payload_hash=body_hash(record.value),
+        source=aside.source,
+    )

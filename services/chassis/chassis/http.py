@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+from asyncpg import TransactionRollbackError
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -18,11 +19,13 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import metrics, telemetry
+from chassis.failures import cause_of
 from chassis.log import logger
 from chassis.work import Transactions
 
 log = logger("chassis")
 BODY_LIMIT = 1024 * 1024
+RETRY_AFTER = 5  # seconds
 DRAINED = 8  # times the limit are read and dropped, so that a client gets its 413 and no broken pipe
 SECURITY_HEADERS = {
     "cache-control": "no-store",
@@ -165,8 +168,11 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _unexpected(error: Exception) -> JSONResponse:
-    log.error("request_failed", error=type(error).__name__)
-    return _answer(503, "not-now")
+    """503 whatever it was: what a sender keeps is not lost, and it may well be taken the next time."""
+    log.error("request_failed", error=type(error).__name__, kind=cause_of(error))
+    answer = _answer(503, "not-now")
+    answer.headers["retry-after"] = str(RETRY_AFTER)
+    return answer
 
 
 class Edge:
@@ -183,14 +189,14 @@ class Edge:
             return
         answer = _Answer(send)
         try:
-            body = await _read(receive, self._limit)
+            received = await _read(receive, self._limit)
         except _TooLarge:
             await _answer(413, "too-large")(scope, receive, answer)
             return
         started = time.perf_counter()
         with telemetry.span("http request", method=scope["method"]) as current:
             try:
-                await self._app(scope, body, answer)
+                await self._serve(scope, received, receive, answer)
             except Exception as error:  # noqa: BLE001  answered here, so that headers and figures hold for it too
                 await _unexpected(error)(scope, receive, answer)
             route = getattr(scope.get("route"), "path", "none")  # the template: a path may hold a token
@@ -198,18 +204,27 @@ class Edge:
             current.set_attribute("http.response.status_code", answer.status)
         metrics.HTTP_SECONDS.labels(route, str(answer.status)).observe(time.perf_counter() - started)
 
+    async def _serve(self, scope: Scope, received: Message, receive: Receive, answer: "_Answer") -> None:
+        """Once more where two transactions waited for each other and this one gave way: nothing was written."""
+        try:
+            await self._app(scope, _again(received, receive), answer)
+        except TransactionRollbackError:
+            if answer.started:
+                raise
+            await self._app(scope, _again(received, receive), answer)
+
 
 class _TooLarge(Exception):
     pass
 
 
-async def _read(receive: Receive, limit: int) -> Receive:
-    """The whole body, at most `limit` bytes, as something that can be received again."""
+async def _read(receive: Receive, limit: int) -> Message:
+    """The whole body, at most `limit` bytes, as one message."""
     chunks, size, message = [], 0, cast(Message, {"more_body": True})
     while message.get("more_body"):
         message = await receive()
         if message["type"] == "http.disconnect":
-            return _again([message], receive)
+            return message
         size += len(message.get("body", b""))
         if size > limit * DRAINED:
             raise _TooLarge
@@ -217,12 +232,15 @@ async def _read(receive: Receive, limit: int) -> Receive:
             chunks.append(message.get("body", b""))
     if size > limit:
         raise _TooLarge
-    return _again([{"type": "http.request", "body": b"".join(chunks), "more_body": False}], receive)
+    return {"type": "http.request", "body": b"".join(chunks), "more_body": False}
 
 
-def _again(messages: list[Message], receive: Receive) -> Receive:
+def _again(first: Message, receive: Receive) -> Receive:
+    """A message that was received already, and then what comes."""
+    messages = [first]
+
     async def replay() -> Message:
-        return messages.pop(0) if messages else await receive()
+        return messages.pop() if messages else await receive()
 
     return replay
 
@@ -233,10 +251,12 @@ class _Answer:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 500
+        self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.started = True
             given = {name.lower() for name, _ in message.get("headers", [])}
             message["headers"] = list(message.get("headers", [])) + [
                 (name.encode(), value.encode())

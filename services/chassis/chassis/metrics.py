@@ -38,7 +38,9 @@ BATCH_SECONDS = histogram(
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 BATCH_SIZE = histogram("batch_size", "Records in a batch.", (1, 2, 5, 10, 25, 50, 100, 250, 500))
-DELIVERY_FAILURES = counter("delivery_failures", "Batches that failed and are tried again.", ["error"])
+DELIVERY_FAILURES = counter(
+    "delivery_failures", "Batches that failed and are tried again; cause: world, ours (a bug).", ["cause", "error"]
+)
 PARTITIONS_HELD = gauge("partitions_held", "Partitions waiting out a failure.")
 TOPICS_HALTED = gauge("topics_halted", "Input topics halted because too much of them was set aside.")
 CONSUMER_LAG = gauge("consumer_lag", "Records behind the ends of all assigned partitions.")

@@ -51,6 +51,10 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """The partitions that wait out a failure."""
         return frozenset(self._waiting)
 
+    def is_read(self, partition: Partition) -> bool:
+        """Whether the records of a partition are to be taken now."""
+        return partition in self.positions and partition not in self._waiting and partition[0] not in self.halted
+
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Pause, and continue where the database stands."""
         consumer = self._consumer()
@@ -78,7 +82,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         for record in records:
             partition = partition_of(record)
             due = expected.get(partition)
-            if due is None or record.offset < due or partition in self._waiting or record.topic in self.halted:
+            if due is None or record.offset < due or not self.is_read(partition):
                 continue
             if BEGINNING < due < record.offset and (partition, due) not in self._gaps:
                 self._gaps.add((partition, due))
@@ -97,7 +101,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     def hold(self, partition: Partition, seconds: float) -> None:
         """Pause a partition for a while, from the position it stands at."""
-        if partition not in self.positions:
+        if partition not in self.positions or partition in self._waiting:
             return
         self._pause(partition)
         self._waiting[partition] = self.start(self._resume_after(partition, seconds))

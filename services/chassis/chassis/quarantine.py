@@ -8,12 +8,19 @@ from uuid import UUID
 from chassis.database import Connection
 
 MOST = 5
-"""More than this of one topic for one reason in ten minutes halts the topic: a bad deploy must not empty it."""
+"""More than this of one topic for one reason in ten minutes halts the topic: a bad deploy must not empty it.
+
+On a feed it is counted for each source: one incident system that goes wrong does not stop the others'.
+"""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a record is set aside. `reason` is a code, `path` the name of a field, `payload` already encrypted."""
+    """
+    Why a record is set aside. `reason` is a code, `path` the name of a field, `payload` already encrypted.
+
+    `source` is the incident system that wrote it, "" for our own topics and where it is not known.
+    """
 
     topic: str
     partition: int
@@ -24,6 +31,7 @@ class Fault:
     payload: bytes | None = None
     event_id: UUID | None = None
     referral_id: UUID | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,29 +58,41 @@ async def put(connection: Connection, faults: Sequence[Fault]) -> None:
     await connection.executemany(
         """
         INSERT INTO quarantine
-               (topic, "partition", "offset", reason, path, payload_hash, payload, event_id, referral_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+               (topic, "partition", "offset", reason, path, payload_hash, payload, event_id, referral_id, source)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (topic, "partition", "offset") DO NOTHING
         """,
         [
-            (f.topic, f.partition, f.offset, f.reason, f.path, f.payload_hash, f.payload, f.event_id, f.referral_id)
-            for f in faults
+            (
+                fault.topic,
+                fault.partition,
+                fault.offset,
+                fault.reason,
+                fault.path,
+                fault.payload_hash,
+                fault.payload,
+                fault.event_id,
+                fault.referral_id,
+                fault.source,
+            )
+            for fault in faults
         ],
     )
 
 
-async def recent(connection: Connection, topic: str, reason: str) -> int:
-    """How many records of a topic were set aside for a reason in the last ten minutes."""
-    count: int = await connection.fetchval(
+async def recent(connection: Connection, topic: str, reason: str) -> dict[str, int]:
+    """How many records of a topic were set aside for a reason in the last ten minutes, by source."""
+    rows = await connection.fetch(
         """
-        SELECT count(*)::int FROM quarantine
+        SELECT source, count(*)::int AS records FROM quarantine
          WHERE topic = $1 AND reason = $2 AND since > statement_timestamp() - interval '10 minutes'
            AND replayed_at IS NULL
+         GROUP BY source
         """,
         topic,
         reason,
     )
-    return count
+    return {row["source"]: row["records"] for row in rows}
 
 
 async def is_released(connection: Connection, topic: str, reason: str) -> bool:

@@ -7,11 +7,10 @@ kept, since polling goes on.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
@@ -21,7 +20,7 @@ from chassis import metrics, quarantine
 from chassis.consumer import Consumer
 from chassis.decoding import RawRecord
 from chassis.delivery import Delivery, Halted
-from chassis.failures import THE_WORLD
+from chassis.failures import Cause, cause_of
 from chassis.log import logger
 from chassis.offsets import BEGINNING, Fenced, Partition
 from chassis.partitions import Partitions, partition_of, pause_after
@@ -106,7 +105,7 @@ class Subscription:
                 await self._take_together(records)
         except Exception as error:  # noqa: BLE001  never out of the subscriber
             self._failed(error)
-            self._hold({partition_of(record) for record in records})
+            self._wait_out({partition_of(record) for record in records})
         metrics.PARTITIONS_HELD.set(len(self.partitions.held))
         metrics.TOPICS_HALTED.set(len(self.partitions.halted))
 
@@ -114,49 +113,67 @@ class Subscription:
         """All in one transaction; where that fails, find out whether a single record is the cause."""
         suspected = [record for record in records if partition_of(record) in self._troubles]
         together = [record for record in records if partition_of(record) not in self._troubles]
-        if together:
-            try:
-                await self._deliver(together)
-            except Fenced:
-                self.partitions.retake({partition_of(record) for record in together})
-            except Halted as halt:
-                if len(together) == 1:
-                    await self._halt(halt, together)
-                else:  # one by one, so that what may be set aside is, and can be looked at
-                    suspected = list(records)
-            except (*THE_WORLD, KafkaError) as error:
-                self._setbacks += 1
-                self._failed(error)
-                self._hold({partition_of(record) for record in together})
-            except Exception as error:  # noqa: BLE001  ours or the record's: find out which
-                self._failed(error)
-                suspected = list(records)
+        for piece in _pieces(together, MOST_RECORDS >> self._setbacks):
+            apart = set(map(partition_of, suspected))  # their later records follow them, or they would be passed over
+            suspected += [record for record in piece if partition_of(record) in apart]
+            suspected += await self._take_piece([record for record in piece if partition_of(record) not in apart])
         for partition in dict.fromkeys(map(partition_of, suspected)):
             await self._take_singly(partition, [each for each in suspected if partition_of(each) == partition])
+
+    async def _take_piece(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
+        """Take these in one transaction; gives those that are to be taken one by one, to find the one at fault."""
+        records = [record for record in records if self.partitions.is_read(partition_of(record))]
+        if not records:
+            return ()
+        try:
+            await self._deliver(records)
+        except Fenced:
+            self.partitions.retake({partition_of(record) for record in records})
+        except Halted as halt:
+            if len(records) > 1:  # one by one, so that what may be set aside is, and can be looked at
+                return records
+            await self._halt(halt)
+        except Exception as error:  # noqa: BLE001  every failure has its class
+            if self._failed(error) is not Cause.WORLD:
+                return records
+            self._wait_out({partition_of(record) for record in records})
+        return ()
 
     async def _take_singly(self, partition: Partition, records: Sequence[RawRecord]) -> None:
         """One record at a time, until one fails; that one is suspected and its partition waits."""
         for record in records:
+            if not self.partitions.is_read(partition):
+                return
             trouble = self._troubles.get(partition)
             if trouble is not None and trouble.offset < record.offset:
-                self._troubles.pop(partition)  # it was passed by another process
-                trouble = None
-            suspect = trouble is not None and trouble.offset == record.offset
+                self._troubles.pop(partition)  # it was passed, here or by another process
             try:
-                await self._deliver([record], give_up=suspect and self._is_persistent(trouble))
+                await self._deliver_one(record)
             except Fenced:
                 self.partitions.retake({partition})
                 return
             except Halted as halt:
-                await self._halt(halt, [record])
+                await self._halt(halt)
                 return
             except Exception as error:  # noqa: BLE001  counted, waited out, never skipped
                 self._failed(error)
-                self._suspect(partition, record.offset)
                 self._hold({partition})
                 return
-            if suspect:
-                self._troubles.pop(partition, None)
+
+    async def _deliver_one(self, record: RawRecord) -> None:
+        """Take one record; one that has failed by itself for too long goes to quarantine instead."""
+        try:
+            await self._deliver([record])
+        except (Fenced, Halted):
+            raise
+        except Exception as error:
+            if cause_of(error) is Cause.WORLD:
+                self._setbacks += 1
+                raise
+            if not self._is_persistent(self._suspect(partition_of(record), record.offset)):
+                raise
+            self._failed(error)
+            await self._deliver([record], give_up=True)
 
     async def _deliver(self, records: Sequence[RawRecord], *, give_up: bool = False) -> None:
         started = asyncio.get_running_loop().time()
@@ -169,22 +186,29 @@ class Subscription:
         metrics.BATCH_SECONDS.observe(asyncio.get_running_loop().time() - started)
         metrics.BATCH_SIZE.observe(len(records))
         for partition, trouble in self._troubles.items():
-            trouble.others_passed |= partition not in held
+            trouble.others_passed |= partition not in held and not give_up
         self.partitions.tell_lag_tools(held)
 
-    def _failed(self, error: Exception) -> None:
-        metrics.DELIVERY_FAILURES.labels(type(error).__name__).inc()
-        log.warning("batch_failed", error=type(error).__name__)
+    def _failed(self, error: Exception) -> Cause:
+        cause = cause_of(error)
+        metrics.DELIVERY_FAILURES.labels(cause, type(error).__name__).inc()
+        log.warning("batch_failed", error=type(error).__name__, kind=cause)
+        return cause
 
-    def _suspect(self, partition: Partition, offset: int) -> None:
+    def _suspect(self, partition: Partition, offset: int) -> Trouble:
         trouble = self._troubles.get(partition)
         if trouble is None or trouble.offset != offset:
-            self._troubles[partition] = Trouble(offset, asyncio.get_running_loop().time())
-        self._troubles[partition].tries += 1
+            trouble = self._troubles[partition] = Trouble(offset, asyncio.get_running_loop().time())
+        trouble.tries += 1
+        return trouble
 
-    def _is_persistent(self, trouble: Trouble | None) -> bool:
-        now = asyncio.get_running_loop().time()
-        return trouble is not None and trouble.others_passed and now - trouble.since > PERSISTENT
+    def _is_persistent(self, trouble: Trouble) -> bool:
+        """Whether it is this record: others pass, so the service works, and it fails for longer than an outage."""
+        return trouble.others_passed and asyncio.get_running_loop().time() - trouble.since > PERSISTENT
+
+    def _wait_out(self, partitions: set[Partition]) -> None:
+        self._setbacks += 1
+        self._hold(partitions)
 
     def _hold(self, partitions: set[Partition]) -> None:
         for partition in partitions:
@@ -198,14 +222,19 @@ class Subscription:
                 if await quarantine.is_released(connection, topic, reason):
                     self.partitions.release(topic)
 
-    async def _halt(self, halt: Halted, records: Sequence[RawRecord]) -> None:
-        """Stop reading a topic until an operator has looked; the batch's other topics are taken."""
+    async def _halt(self, halt: Halted) -> None:
+        """Stop reading a topic until an operator has looked."""
         log.error("topic_halted", topic=halt.topic, reason=halt.reason)
-        self.partitions.halt(halt.topic, halt.reason)
-        async with self._transactions.begin() as work:
+        async with self._transactions.begin() as work:  # first: without its item, nobody could let it go on
             await work.open_item("halted", subject=halt.topic, reason=halt.reason, urgent=True)
-        if rest := [record for record in records if record.topic != halt.topic]:
-            await self._take_together(rest)
+        self.partitions.halt(halt.topic, halt.reason)
+
+
+def _pieces(records: Sequence[RawRecord], most: int) -> Iterator[Sequence[RawRecord]]:
+    """Smaller after each setback in a row: what is too much at once, for memory or a time limit, still gets through."""
+    size = max(1, most)
+    for start in range(0, len(records), size):
+        yield records[start : start + size]
 
 
 async def _as_it_came(message: tuple[RawRecord, ...]) -> KafkaMessage:

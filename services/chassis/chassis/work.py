@@ -23,6 +23,7 @@ from chassis.keys import Keys, Vault
 T = TypeVar("T")
 P = TypeVar("P", bound=Part)
 
+PATIENCE = 10.0  # seconds to wait for a connection, where all of them wait for locks
 OUTBOX_BELL = "outbox"
 ROUNDS_BELL = "rounds"
 
@@ -46,6 +47,7 @@ class SetAside:
     record: FeedRecord
     reason: str
     path: str
+    source: str = ""
 
 
 @dataclass
@@ -123,9 +125,9 @@ class UnitOfWork:
         """Wake this service's rounds, in every replica, once this is committed."""
         self._bells.add(ROUNDS_BELL)
 
-    def set_aside(self, record: FeedRecord, reason: str, path: str = "") -> None:
-        """Quarantine a feed record: coordinates, reason code, name of the field, and hash."""
-        self.asides.append(SetAside(record, reason, path))
+    def set_aside(self, record: FeedRecord, reason: str, path: str = "", *, source: str = "") -> None:
+        """Quarantine a feed record: coordinates, reason code, name of the field, its source where known, and hash."""
+        self.asides.append(SetAside(record, reason, path, source))
 
     async def horizon(self) -> Horizon:
         """Up to where time may decide: no further than every fact on this service's inputs has been taken."""
@@ -171,8 +173,12 @@ class Transactions:
 
     @asynccontextmanager
     async def begin(self, traceparents: Mapping[UUID, str | None] | None = None) -> AsyncIterator[UnitOfWork]:
-        """A unit of work that is committed at the end of the block and rolled back on an exception."""
-        async with self.pool.acquire() as connection, connection.transaction():
+        """
+        A unit of work that is committed at the end of the block and rolled back on an exception.
+
+        Raises TimeoutError where no connection becomes free.
+        """
+        async with self.pool.acquire(timeout=PATIENCE) as connection, connection.transaction():
             now: datetime = await connection.fetchval("SELECT statement_timestamp()")
             work = UnitOfWork(connection, now, self.surroundings, traceparents or {})
             yield work

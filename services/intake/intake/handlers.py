@@ -53,16 +53,16 @@ def _arrivals(record: FeedRecord, work: UnitOfWork) -> list[Arrival]:
         log.info("rehearsal_passed_over", source=source.id)
         return []
     if record.value is None:
-        work.set_aside(record, "no-report")
+        work.set_aside(record, "no-report", source=source.id)
         return []
     try:
         rules = casework.rules_of(work, source)
         reading = read_reports(record.value, source=rules, arrived_at=record.arrived_at)
     except UnreadableReport as fault:
-        work.set_aside(record, fault.code, fault.path)
+        work.set_aside(record, fault.code, fault.path, source=source.id)
         return []
     for left_out in reading.faults[:1]:
-        work.set_aside(record, left_out.code, left_out.path)
+        work.set_aside(record, left_out.code, left_out.path, source=source.id)
     traceparent = _traceparent_of(record)
     return [casework.arrival_of(work, source, report, record.arrived_at, traceparent) for report in reading.reports]
 
