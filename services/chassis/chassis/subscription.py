@@ -113,7 +113,7 @@ class Subscription:
         """All in one transaction; where that fails, find out whether a single record is the cause."""
         suspected = [record for record in records if partition_of(record) in self._troubles]
         together = [record for record in records if partition_of(record) not in self._troubles]
-        for piece in _pieces(together, MOST_RECORDS >> self._setbacks):
+        for piece in _pieces(together, len(together) >> self._setbacks):
             apart = set(map(partition_of, suspected))  # their later records follow them, or they would be passed over
             suspected += [record for record in piece if partition_of(record) in apart]
             suspected += await self._take_piece([record for record in piece if partition_of(record) not in apart])
