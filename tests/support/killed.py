@@ -92,6 +92,15 @@ def found(where: str) -> tuple[Any, str]:
     return functools.reduce(getattr, owners, importlib.import_module(module)), name
 
 
+def give(where: str, value: str) -> None:
+    """Give a module's constant, or an entry of one that is a dictionary, another value of its type."""
+    owner, name = found(where)
+    if isinstance(owner, dict):
+        owner[name] = type(owner[name])(value)
+    else:
+        setattr(owner, name, type(getattr(owner, name))(value))
+
+
 @dataclass
 class Child:
     """A service in a process of its own."""
@@ -135,7 +144,7 @@ async def in_a_process(
     settings: ServiceSettings,
     folder: Path,
     point: Point | None = None,
-    constants: Mapping[str, float] | None = None,
+    constants: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Child]:
     """A service with these settings (but a port of its own) in a process, killed at the point and at the end."""
     child = _start(service, settings, folder, point, constants or {})
@@ -147,7 +156,7 @@ async def in_a_process(
 
 
 def _start(
-    service: str, settings: ServiceSettings, folder: Path, point: Point | None, constants: Mapping[str, float]
+    service: str, settings: ServiceSettings, folder: Path, point: Point | None, constants: Mapping[str, object]
 ) -> Child:
     port = choose_free_port()
     values = [f"--set={name}={value}" for name, value in constants.items()]
@@ -184,10 +193,10 @@ def main() -> None:
     parser.add_argument("--signal", default="KILL")
     parser.add_argument("--nth", type=int, default=1)
     parser.add_argument("--armed", type=Path)
-    parser.add_argument("--set", action="append", default=[], metavar="package.module:CONSTANT=NUMBER")
+    parser.add_argument("--set", action="append", default=[], metavar="package.module:CONSTANT=VALUE")
     given = parser.parse_args()
     for where, _, value in (each.rpartition("=") for each in given.set):
-        setattr(*found(where), float(value))
+        give(where, value)
     if given.where:
         Point(given.when, given.where, Signals[f"SIG{given.signal}"], given.nth, given.armed).lay()
     importlib.import_module(f"{given.service.replace('-', '_')}.main").main()
