@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,6 +21,9 @@ from peerline_local.servers import Kafka, Postgres, choose_kafka, choose_postgre
 from peerline_local.services import SERVICES, Options, Service, Surroundings, mail_program, program
 from peerline_local.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from chassis.topics import Applied
+
 _READY_SECONDS = 120.0
 _SERVERS, _MAIL, _SERVICES = 0, 1, 2
 """Stages: the last starts last, and stops first."""
@@ -34,15 +35,19 @@ _AT_ONCE = 2
 _ENDS_TOLERATED_AT_START = 1
 
 
-def apply_topics(bootstrap: str) -> None:
-    """Make the topics that the services declare; those that are there and right stay."""
+def apply_topics(bootstrap: str, **wanted: Any) -> Applied:
+    """
+    Make the topics that the services declare, and put right what can be; gives what was done.
+
+    `wanted` is as in chassis.topics.apply. Raises StackError where the broker does not let it.
+    """
+    from aiokafka.errors import KafkaError
+    from chassis import topics
+
     try:
-        apply = importlib.import_module("chassis.topics").apply
-    except ImportError as error:
-        raise StackError(f"topics cannot be made: {error} (is everything installed?)") from None
-    outcome = apply(bootstrap)
-    if inspect.iscoroutine(outcome):
-        run_apart(outcome)
+        return run_apart(topics.apply(bootstrap, **wanted))
+    except (KafkaError, OSError) as error:
+        raise StackError(f"topics cannot be made at {bootstrap}: {type(error).__name__}") from None
 
 
 class Stack:
@@ -61,7 +66,7 @@ class Stack:
         options: Options | None = None,
         *,
         services: Sequence[Service] = SERVICES,
-        topics: Callable[[str], None] = apply_topics,
+        topics: Callable[[str], object] = apply_topics,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.home = home

@@ -16,6 +16,7 @@ from chassis.freshness import Freshness
 from chassis.http import public
 from chassis.log import logger
 from chassis.subscription import Subscription
+from chassis.topics import TopicWatch
 from chassis.work import Transactions
 
 OLDEST_OUTBOX = 30.0  # seconds; an older row means that the relay or the broker is away
@@ -37,8 +38,11 @@ class Progress:
 class Health:
     """Looks at a service's dependencies and at the progress of its partitions."""
 
-    def __init__(self, transactions: Transactions, subscription: Subscription, freshness: Freshness) -> None:
+    def __init__(
+        self, transactions: Transactions, subscription: Subscription, freshness: Freshness, topics: TopicWatch
+    ) -> None:
         self._transactions = transactions
+        self._topics = topics
         self._subscription = subscription
         self._freshness = freshness
         self._progress: dict[tuple[str, int], Progress] = {}
@@ -48,6 +52,7 @@ class Health:
         return {
             "database": await self._database(),
             "broker": {"ok": self._freshness.hears_broker},
+            "topics": self._topics.check(),
             "consumer": self._consumer(),
         }
 

@@ -31,6 +31,7 @@ from chassis.replay import Replay
 from chassis.rounds import Round, keep_running
 from chassis.settings import ServiceSettings
 from chassis.subscription import Subscription
+from chassis.topics import TopicWatch
 from chassis.work import Surroundings, Transactions, by_type
 from chassis.worklist import Actions
 
@@ -139,7 +140,8 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
     subscription = Subscription(service.consumer, transactions, bootstrap, prefix)
     bell = Bell(url)
     freshness = surroundings.freshness
-    checks = health.Health(transactions, subscription, freshness)
+    topics = TopicWatch(bootstrap, [f"{prefix}{topic}" for topic in _topics_of(service)], pool)
+    checks = health.Health(transactions, subscription, freshness, topics)
     app.state.transactions, app.state.health = transactions, checks
     app.state.replay = Replay(Delivery(service.consumer, transactions), transactions, bootstrap)
     work = [
@@ -147,12 +149,18 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
         Relay(url, bootstrap, service.name, bell, prefix).run(),
         checks.watch(),
         freshness.keep(pool, subscription),
+        topics.run(),
         *[keep_running(each, transactions, bell) for each in service.rounds],
     ]
     for coroutine in work:
         stack.push_async_callback(_cancel, asyncio.create_task(_never_ending(coroutine)))
     stack.push_async_callback(subscription.broker.stop)
     stack.push_async_callback(_cancel, asyncio.create_task(_start_consumer(subscription)))
+
+
+def _topics_of(service: Service) -> list[Topic]:
+    """What a service reads, and what it writes."""
+    return list(dict.fromkeys([*service.consumer.topics, OWN_TOPIC[service.name]]))
 
 
 async def _start_consumer(subscription: Subscription) -> None:
