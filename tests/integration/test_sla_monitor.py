@@ -37,7 +37,7 @@ from peerline.programme import Clock, Elapsed, Programme, Programmes, read_progr
 from peerline.sealing import Opener, Sealer
 from sla_monitor import handlers, sweep
 
-from tests.support.workplace import PROGRAMMES, Workplace
+from tests.support.workplace import PROGRAMMES, Workplace, until
 
 SHCP = read_programmes(PROGRAMMES)["shcp"]
 NOW = datetime.now(UTC)
@@ -255,6 +255,28 @@ async def test_a_trigger_that_joins_moves_the_clocks_of_the_open_case(monitor: M
     assert datetime.fromisoformat(events[1]["due_at"]) == NOW - timedelta(hours=3) + DAY
     assert events[0]["event_id"] != events[1]["event_id"]
     assert {event["referral_id"] for event in events} == {str(case)}
+
+
+async def test_the_cases_that_a_batch_joins_are_locked_with_its_referrals_lowest_first(monitor: Monitor) -> None:
+    case, referral, trigger = UUID(int=1), UUID(int=2), UUID(int=3)
+    await monitor.deliver(created(case), created(referral))
+    pool = monitor.transactions.pool
+
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("SELECT FROM referral WHERE referral_id = $1 FOR UPDATE", case)
+        joining = ReferralJoined(**common(trigger), into=case, received_at=NOW - timedelta(hours=2))
+        batch = asyncio.create_task(monitor.deliver(confirmed(referral), joining))
+        await until(lambda: _somebody_waits(monitor), what="the batch to wait for the case")
+        # Whoever holds the lower one must get the higher one: held the other way round, one of the two would die.
+        await other.execute("SELECT FROM referral WHERE referral_id = $1 FOR UPDATE NOWAIT", referral)
+    await batch
+
+    assert await monitor.types("match") == ["deadline-set"] * 2 + ["deadline-met", "deadline-set"]
+
+
+async def _somebody_waits(monitor: Monitor) -> bool:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+    return bool(await monitor.transactions.pool.fetchval(waiting))
 
 
 async def test_a_forgotten_case_leaves_a_row_without_any_time(monitor: Monitor) -> None:

@@ -264,7 +264,7 @@ def _feed_record(record: RawRecord) -> FeedRecord:
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers=dict(record.headers),
+        headers={name: value or b"" for name, value in record.headers},
         arrived_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
     )
 

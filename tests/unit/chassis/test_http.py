@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
+import asyncpg
 import httpx
 import pytest
 from chassis import http
@@ -44,6 +45,14 @@ def app(tmp_path: Path) -> FastAPI:
             raise RuntimeError(person.name)
         return {"caller": caller.name}
 
+    @app.post("/moves", dependencies=[Depends(public)])
+    async def moves(body: dict[str, int]) -> dict[str, int]:
+        app.state.tries += 1
+        if app.state.tries <= body["fails"]:
+            raise asyncpg.DeadlockDetectedError(SECRET)
+        return {"taken": body["fails"]}
+
+    app.state.tries = 0
     return app
 
 
@@ -86,6 +95,23 @@ async def test_an_unexpected_error_says_nothing_of_its_cause(client: httpx.Async
 
     assert answer.status_code == 503
     assert SECRET not in answer.text
+
+
+async def test_a_request_whose_transaction_gave_way_is_served_once_more(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/moves", json={"fails": 1})
+
+    assert (answer.status_code, answer.json()) == (200, {"taken": 1})
+
+
+async def test_a_request_that_gives_way_twice_is_told_when_to_come_again(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    answer = await client.post("/moves", json={"fails": 9})
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "not-now")
+    assert int(answer.headers["retry-after"]) > 0
+    assert SECRET not in answer.text
+    assert app.state.tries == 2
 
 
 async def test_a_body_above_the_limit_is_refused_even_without_a_length(client: httpx.AsyncClient) -> None:
