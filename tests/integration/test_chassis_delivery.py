@@ -8,7 +8,9 @@ from tests.support.counter import Counter, a_referral, a_withdrawal
 from tests.support.workplace import Workplace, until
 
 
-async def test_a_redelivered_event_takes_effect_once(workplace: Workplace, counter: Counter, tmp_path: Path) -> None:
+async def test_fault_21_a_redelivered_event_takes_effect_once(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
     referrals = [a_referral(workplace, number) for number in range(20)]
     await workplace.publish(*referrals, *referrals[:10])
 

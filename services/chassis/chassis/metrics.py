@@ -43,6 +43,11 @@ DELIVERY_FAILURES = counter(
 )
 PARTITIONS_HELD = gauge("partitions_held", "Partitions waiting out a failure.")
 TOPICS_HALTED = gauge("topics_halted", "Input topics halted because too much of them was set aside.")
+GROUP_OFFSETS_DIFFER = counter(
+    "group_offsets_differ",
+    "Partitions taken over whose offset in Kafka was lost, or ahead of the database's.",
+    ["reason"],
+)
 CONSUMER_LAG = gauge("consumer_lag", "Records behind the ends of all assigned partitions.")
 INPUTS_BEHIND = gauge("inputs_behind_seconds", "How long ago the service was last known to have taken all its input.")
 OUTBOX_DEPTH = gauge("outbox_rows", "Events written and not yet published.")

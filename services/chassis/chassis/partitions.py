@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from chassis import offsets
+from chassis import metrics, offsets
 from chassis.database import Pool
 from chassis.decoding import RawRecord
 from chassis.log import logger
@@ -149,6 +149,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 async with self._pool.acquire() as connection:
                     positions = await offsets.take_over(connection, [(p.topic, p.partition) for p in assigned])
                 await self._refuse_beyond_end(positions)
+                await self._compare_with_kafka(positions)
                 break
             except Exception as error:  # noqa: BLE001  every failure here is the world's
                 log.warning("take_over_failed", error=type(error).__name__)
@@ -168,6 +169,22 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if position.next_offset > ends.get(TopicPartition(*partition), position.next_offset):
                 log.error("position_beyond_end", topic=partition[0], partition=partition[1])
                 self.halted[partition[0]] = "position-beyond-end"
+
+    async def _compare_with_kafka(self, positions: Mapping[Partition, Position]) -> None:
+        """
+        Say where the group's own offsets are lost, or ahead of ours; ours count all the same.
+
+        Lost: the group was deleted, or has expired. Ahead: this database was set back. Behind is nothing: a
+        process that is killed does not come to telling Kafka.
+        """
+        consumer = self._consumer()
+        for partition, position in positions.items():
+            committed = await consumer.committed(TopicPartition(*partition)) if consumer else None
+            is_lost = committed is None and position.next_offset > 0
+            if is_lost or (committed or 0) > max(position.next_offset, 0):
+                reason = "lost" if is_lost else "ahead"
+                metrics.GROUP_OFFSETS_DIFFER.labels(reason).inc()
+                log.warning("group_offset_differs", reason=reason, topic=partition[0], partition=partition[1])
 
     async def _resume_after(self, partition: Partition, seconds: float) -> None:
         await asyncio.sleep(seconds)
