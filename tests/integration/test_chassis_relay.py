@@ -43,9 +43,13 @@ async def a_relay(place: Workplace) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def ce_id(key: bytes, body: bytes) -> bytes:
+    return key + b"/" + body[:20]
+
+
 async def write(pool: "asyncpg.Pool[asyncpg.Record]", *bodies: tuple[bytes, bytes]) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        records = [Record(str(Topic.MATCHES), key, [("ce_id", body[:20])], body) for key, body in bodies]
+        records = [Record(str(Topic.MATCHES), key, [("ce_id", ce_id(key, body))], body) for key, body in bodies]
         await outbox.append(connection, records, bells="outbox")
 
 
@@ -104,7 +108,8 @@ async def test_what_a_killed_leader_published_and_did_not_delete_is_not_publishe
         await write(pool, *[(f"r{number % 7}".encode(), f"{number}".encode()) for number in range(300)])
         published = await pool.fetch("SELECT key, body FROM outbox ORDER BY id LIMIT 200")
         await workplace.produce(
-            Topic.MATCHES, *[(row["key"], row["body"], [("ce_id", row["body"])]) for row in published]
+            Topic.MATCHES,
+            *[(row["key"], row["body"], [("ce_id", ce_id(row["key"], row["body"]))]) for row in published],
         )
 
         async with a_relay(workplace):

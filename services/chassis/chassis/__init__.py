@@ -4,6 +4,7 @@ from chassis.consumer import Consumer, FeedRecord, Refused
 from chassis.failures import THE_WORLD
 from chassis.freshness import Horizon
 from chassis.operations import stays
+from chassis.recovery import Recovery
 from chassis.rounds import Round
 from chassis.service import Service, run
 from chassis.settings import ServiceSettings, load
@@ -16,6 +17,7 @@ __all__ = [
     "FeedRecord",
     "Horizon",
     "Item",
+    "Recovery",
     "Refused",
     "Round",
     "Service",

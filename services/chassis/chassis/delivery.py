@@ -80,7 +80,7 @@ class Delivery:
         if faults:
             return faults[0].reason
         try:
-            async with self._transactions.begin(_traceparents(decoded)) as work:
+            async with self._transactions.begin(_traceparents(decoded), takes=True) as work:
                 contradicting = await self._handle(work, feeds, decoded)
                 refused = [each.reason for each in contradicting] + [aside.reason for aside in work.asides]
                 if refused:
@@ -107,7 +107,7 @@ class Delivery:
         faults: Sequence[Unreadable],
     ) -> dict[Partition, Position]:
         with telemetry.span("take batch", among=[item.traceparent for item in decoded], count=len(records)):
-            async with self._transactions.begin(_traceparents(decoded)) as work:
+            async with self._transactions.begin(_traceparents(decoded), takes=True) as work:
                 positions = await offsets.advance(work.connection, held, _targets(records))
                 contradicting = await self._handle(work, feeds, decoded)
                 await self._quarantine(work, [*faults, *contradicting])

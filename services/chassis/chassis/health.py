@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from chassis import inbox, metrics, outbox, worklist
+from chassis import inbox, metrics, outbox, restored, worklist
 from chassis.failures import THE_WORLD
 from chassis.freshness import Freshness
 from chassis.http import public
@@ -51,6 +51,7 @@ class Health:
         """Each check with `ok` and its figures."""
         return {
             "database": await self._database(),
+            "restored": await self._restored(),
             "broker": {"ok": self._freshness.hears_broker},
             "topics": self._topics.check(),
             "consumer": self._consumer(),
@@ -63,6 +64,17 @@ class Health:
         except (*THE_WORLD, asyncpg.PostgresError) as error:
             return {"ok": False, "error": type(error).__name__}
         return {"ok": age < OLDEST_OUTBOX, "outbox_rows": depth, "outbox_oldest_seconds": round(age, 1)}
+
+    async def _restored(self) -> dict[str, Any]:
+        """Whether the database was compared with the service's own topic, and nothing waits for a human's look."""
+        try:
+            async with asyncio.timeout(3), self._transactions.pool.acquire() as connection:
+                compared, halt = await restored.is_compared(connection), await restored.halted(connection)
+        except (*THE_WORLD, asyncpg.PostgresError) as error:
+            return {"ok": False, "error": type(error).__name__}
+        if halt.since is None:
+            return {"ok": compared, "compared": compared}
+        return {"ok": False, "compared": compared, "halted_since": halt.since.isoformat(), "lost": halt.events}
 
     def _consumer(self) -> dict[str, Any]:
         subscription, lag = self._subscription, self._freshness.lag
@@ -96,6 +108,7 @@ class Health:
                 if turn % PRUNE_EVERY == 0:
                     async with self._transactions.pool.acquire() as connection:
                         await inbox.prune(connection)
+                        await restored.prune(connection)
             except Exception as error:  # noqa: BLE001  gauges must not end a service
                 log.warning("gauges_failed", error=type(error).__name__)
 
@@ -103,6 +116,7 @@ class Health:
         async with self._transactions.pool.acquire() as connection:
             depth, age = await outbox.backlog(connection)
             items = await worklist.summary(connection)
+            metrics.RESTORED_HALT.set(await restored.is_halted(connection))
         metrics.OUTBOX_DEPTH.set(depth)
         metrics.OUTBOX_AGE.set(age)
         metrics.WORKLIST_ITEMS.clear()

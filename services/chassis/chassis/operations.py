@@ -39,8 +39,10 @@ async def discard(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> Non
 ACTIONS: worklist.Actions = {
     "halted": {"go-on": go_on, worklist.RESOLVE: stays},
     "quarantined": {"discard": discard, worklist.RESOLVE: stays},
+    "restored": {worklist.RESOLVE: stays},
 }
-"""What can be done about the chassis' own items; a quarantined record is also replayed, see below."""
+"""What can be done about the chassis' own items; a quarantined record is also replayed (below), a restored database is resumed
+(resuming.py)."""
 
 
 @router.get("/worklist")

@@ -43,18 +43,19 @@ async def append(connection: Connection, records: Sequence[Record], *, bells: st
     await connection.execute(
         """
         WITH written AS (
-            INSERT INTO outbox (topic, key, headers, body)
-            SELECT topic, key, headers, body
-              FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[])
-                   WITH ORDINALITY AS given (topic, key, headers, body, place)
+            INSERT INTO outbox (topic, key, headers, body, event_id)
+            SELECT topic, key, headers, body, event_id
+              FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::text[])
+                   WITH ORDINALITY AS given (topic, key, headers, body, event_id, place)
              ORDER BY place
         )
-        SELECT pg_notify('peerline', $5)
+        SELECT pg_notify('peerline', $6)
         """,
         [record.topic for record in records],
         [record.key for record in records],
         [_packed(record.headers) for record in records],
         [record.body for record in records],
+        [dict(record.headers)["ce_id"].decode() for record in records],
         bells,
     )
 
@@ -71,6 +72,30 @@ async def oldest(connection: Connection, limit: int) -> list[Record]:
 async def delete(connection: Connection, ids: Sequence[int]) -> None:
     """Remove exactly what was acknowledged."""
     await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", list(ids))
+
+
+async def delete_events(connection: Connection, event_ids: Sequence[str]) -> set[str]:
+    """Remove these events wherever they wait, since they are published; gives those that waited."""
+    rows = await connection.fetch(
+        "DELETE FROM outbox WHERE event_id = ANY($1::text[]) RETURNING event_id", list(event_ids)
+    )
+    return {row["event_id"] for row in rows}
+
+
+async def delete_decided_again(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Remove those of these rows whose event had been lost: it stands on the topic already, and is known again."""
+    rows = await connection.fetch(
+        """
+        WITH again AS (
+            UPDATE lost_event SET decided_at = coalesce(decided_at, statement_timestamp())
+              FROM outbox WHERE outbox.id = ANY($1::bigint[]) AND outbox.event_id = lost_event.event_id
+            RETURNING outbox.id
+        )
+        DELETE FROM outbox USING again WHERE outbox.id = again.id RETURNING outbox.id
+        """,
+        list(ids),
+    )
+    return {row["id"] for row in rows}
 
 
 async def backlog(connection: Connection) -> tuple[int, float]:

@@ -2,27 +2,32 @@
 The relay: one process per service publishes the outbox, in order.
 
 Elected by an advisory lock on a connection of its own, through which it also reads and deletes: when the
-connection is gone, so is the right to delete. It deletes exactly what the broker acknowledged. Events of
-one referral go out one after the other: the next only when the one before is acknowledged.
+connection is gone, so is the right to delete. It deletes exactly what the broker acknowledged, and moves its
+position on the topic with it. Events of one referral go out one after the other: the next only when the one
+before is acknowledged.
 
-A leader that was killed between the broker's answer and the deletion leaves rows that are published
-already. The topic has no other writer, so whoever leads next finds them at its end and deletes them.
+Before it publishes, and after every failure, it compares the database with the topic (own_topic.py): what
+stands there already is not published again, and what the database has lost is taken in.
 """
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
-from chassis import metrics, outbox
+from chassis import metrics, outbox, own_topic, restored
 from chassis.bell import Bell
 from chassis.database import Connection
 from chassis.failures import THE_WORLD
 from chassis.log import logger
 from chassis.outbox import Record
+from chassis.own_topic import Recall, nothing_recalled
+from chassis.topics import OWN_TOPIC
 from chassis.work import OUTBOX_BELL
 
 LOCK = 0x6F75_7462_6F78  # "outbox"
@@ -31,24 +36,33 @@ STANDBY = 1.0  # seconds between a standby's attempts to become leader
 log = logger("chassis")
 
 
-class Relay:
-    """Publishes a service's outbox while it is the leader."""
+class OffsetUnknown(KafkaError):  # type: ignore[misc]  # aiokafka is untyped
+    """The broker has a record, and no longer knows where: the comparison will find it."""
 
-    def __init__(self, url: str, bootstrap: str, service: str, bell: Bell, prefix: str = "") -> None:
+
+class Relay:
+    """Publishes a service's outbox while it is the leader; `recall` takes in what its database has lost."""
+
+    def __init__(
+        self, url: str, bootstrap: str, service: str, bell: Bell, prefix: str = "", *, recall: Recall = nothing_recalled
+    ) -> None:
         self._url = url
         self._bootstrap = bootstrap
         self._prefix = prefix
+        self._own_topic = f"{prefix}{OWN_TOPIC[service]}"
         self._client_id = f"peerline-{service}-relay"
         self._rung = bell.hear(OUTBOX_BELL)
+        self._recall = recall
+        self._has_lost = False
+        self._positions: dict[int, int] = {}
 
     async def run(self) -> None:
         """Stand by, lead, and start over after any failure, until cancelled."""
         while True:
             try:
                 await self._stand_by()
-            except (*THE_WORLD, KafkaError, asyncpg.PostgresError) as error:
-                metrics.RELAY_FAILURES.inc()
-                log.warning("relay_failed", error=type(error).__name__)
+            except (*THE_WORLD, asyncpg.PostgresError) as error:
+                _failed(error)
             finally:
                 metrics.RELAY_LEADER.set(0)
             await asyncio.sleep(STANDBY)
@@ -64,36 +78,73 @@ class Relay:
             connection.terminate()  # a close would wait for a server that may be frozen
 
     async def _lead(self, connection: Connection) -> None:
+        """Publish for as long as the connection lasts: a broker that is away ends the producer, not the leading."""
+        vouched = False
+        while True:
+            try:
+                async with self._producing() as producer:
+                    await self._compare(connection, producer)
+                    if not vouched:
+                        await restored.vouch(connection)
+                        vouched = True
+                    await self._publish_all(producer, connection)
+            except KafkaError as error:
+                _failed(error)
+            await asyncio.sleep(STANDBY)
+
+    @asynccontextmanager
+    async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap, client_id=self._client_id, enable_idempotence=True,
             linger_ms=2, max_batch_size=131_072, request_timeout_ms=20_000,
         )  # fmt: skip
         try:
             await producer.start()
-            await self._settle(connection)
-            while True:
-                self._rung.clear()
-                records = await outbox.oldest(connection, BATCH)
-                if records:
-                    await self._publish(producer, connection, records)
-                else:
-                    await _until(self._rung, STANDBY)
+            yield producer
         finally:
             await producer.stop()
 
-    async def _settle(self, connection: Connection) -> None:
-        """Delete the first rows of the outbox that a former leader has published already."""
-        records = await outbox.oldest(connection, BATCH)
-        for topic in dict.fromkeys(record.topic for record in records):
-            published = await _last_ids(self._bootstrap, f"{self._prefix}{topic}", BATCH)
-            await outbox.delete(connection, [each.id for each in records if dict(each.headers)["ce_id"] in published])
+    async def _compare(self, connection: Connection, producer: AIOKafkaProducer) -> None:
+        """Compare the database with its topic; what it had lost halts the sending (restored.py)."""
+        partitions = await producer.partitions_for(self._own_topic)
+        found = await own_topic.compare(connection, self._bootstrap, self._own_topic, partitions, self._recall)
+        if found:
+            metrics.LOST_EVENTS.inc(found)
+            log.error("database_was_restored", topic=self._own_topic, count=found)
+        self._has_lost = await restored.has_lost(connection)
+        self._positions = await restored.positions(connection)
+
+    async def _publish_all(self, producer: AIOKafkaProducer, connection: Connection) -> None:
+        while True:
+            self._rung.clear()
+            records = await outbox.oldest(connection, BATCH)
+            if records:
+                await self._publish(producer, connection, records)
+            else:
+                await _until(self._rung, STANDBY)
 
     async def _publish(self, producer: AIOKafkaProducer, connection: Connection, records: Sequence[Record]) -> None:
-        """Publish in waves, the next record of each referral in each; raises after deleting what went."""
+        """
+        Publish in waves, the next record of each referral in each, and delete them with the move of the position.
+
+        Raises the last failure with nothing deleted: what was published all the same, acknowledged or not, the
+        comparison finds. The position could not say it, since it has no holes.
+        """
+        if self._has_lost:
+            again = await outbox.delete_decided_again(connection, [record.id for record in records])
+            records = [record for record in records if record.id not in again]
+        ends = await self._send_in_waves(producer, records)
+        async with connection.transaction():
+            await outbox.delete(connection, [record.id for record in records])
+            await restored.move(connection, ends)
+        self._positions |= ends
+
+    async def _send_in_waves(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> dict[int, int]:
+        """Send all that can be sent; gives where each partition goes on after them, or raises the last failure."""
         queues: defaultdict[bytes, deque[Record]] = defaultdict(deque)
         for record in records:
             queues[record.key].append(record)
-        gone: list[int] = []
+        ends: dict[int, int] = {}
         failure: BaseException | None = None
         while queues:
             wave = [queue.popleft() for queue in queues.values()]
@@ -103,42 +154,26 @@ class Relay:
                     failure = result
                     queues.pop(record.key)
                     continue
-                gone.append(record.id)
+                ends[result.partition] = max(ends.get(result.partition, 0), result.offset + 1)
                 metrics.EVENTS_PUBLISHED.labels(record.topic).inc()
                 if not queues[record.key]:
                     queues.pop(record.key)
-        await outbox.delete(connection, gone)
         if failure:
             raise failure
+        return ends
 
-    async def _send(self, producer: AIOKafkaProducer, record: Record) -> None:
-        await producer.send_and_wait(
+    async def _send(self, producer: AIOKafkaProducer, record: Record) -> RecordMetadata:
+        sent = await producer.send_and_wait(
             f"{self._prefix}{record.topic}", record.body, key=record.key, headers=record.headers
         )
+        if sent.offset < self._positions.get(sent.partition, 0):
+            raise OffsetUnknown
+        return sent
 
 
-async def _last_ids(bootstrap: str, topic: str, count: int) -> set[bytes]:
-    """The `ce_id` of the last `count` records of each partition of a topic."""
-    consumer = AIOKafkaConsumer(
-        topic,
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",  # a first reset may win over the seek below; too much is better than too little
-        fetch_max_wait_ms=50,
-    )
-    await consumer.start()
-    try:
-        ends = {partition: end for partition, end in (await consumer.end_offsets(consumer.assignment())).items() if end}
-        starts = await consumer.beginning_offsets(list(ends))
-        for partition, end in ends.items():
-            consumer.seek(partition, max(end - count, starts[partition]))
-        found: set[bytes] = set()
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            batches = await consumer.getmany(*ends, timeout_ms=500)
-            found |= {dict(record.headers).get("ce_id", b"") for records in batches.values() for record in records}
-        return found
-    finally:
-        await consumer.stop()
+def _failed(error: BaseException) -> None:
+    metrics.RELAY_FAILURES.inc()
+    log.warning("relay_failed", error=type(error).__name__)
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

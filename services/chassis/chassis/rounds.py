@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis import metrics, telemetry
+from chassis import metrics, restored, telemetry
 from chassis.bell import Bell
 from chassis.log import logger
 from chassis.work import ROUNDS_BELL, Transactions
 
 LONGEST_SLEEP = 60.0
 FIRST_PAUSE = 0.5
+HELD = timedelta(seconds=0.5)
 log = logger("chassis")
 
 
@@ -22,11 +23,13 @@ class Round:
     A named piece of recurring work.
 
     `run` does what is due in small transactions and gives the time until something is due again, by the
-    database's clock, or None where only a wake-up brings work.
+    database's clock, or None where only a wake-up brings work. After a database was set back it waits until an
+    operator has looked, unless it may go on `while_halted`.
     """
 
     name: str
     run: Callable[[Transactions], Awaitable[timedelta | None]]
+    while_halted: bool = False
 
 
 async def keep_running(work: Round, transactions: Transactions, bell: Bell) -> None:
@@ -36,8 +39,7 @@ async def keep_running(work: Round, transactions: Transactions, bell: Bell) -> N
     while True:
         rung.clear()
         try:
-            with metrics.ROUND_SECONDS.labels(work.name).time(), telemetry.span(work.name):
-                due_in = await work.run(transactions)
+            due_in = await _run(work, transactions)
             pause = FIRST_PAUSE
         except Exception as error:  # noqa: BLE001  a round never ends the service
             metrics.ROUND_FAILURES.labels(work.name).inc()
@@ -46,6 +48,15 @@ async def keep_running(work: Round, transactions: Transactions, bell: Bell) -> N
             pause = min(pause * 2, LONGEST_SLEEP)
             continue
         await _until_due(rung, due_in)
+
+
+async def _run(work: Round, transactions: Transactions) -> timedelta | None:
+    """Run it once, unless the database may have been set back, or was and nobody has looked."""
+    async with transactions.pool.acquire() as connection:
+        if not await restored.may_act(connection, while_halted=work.while_halted):
+            return HELD
+    with metrics.ROUND_SECONDS.labels(work.name).time(), telemetry.span(work.name):
+        return await work.run(transactions)
 
 
 async def _until_due(rung: asyncio.Event, due_in: timedelta | None) -> None:

@@ -12,37 +12,29 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from peerline.events import Topic
 from peerline.programme import ProgrammeError, read_programmes
 from pydantic import ValidationError
 
-from chassis import health, http, log, operations, telemetry
+from chassis import health, http, log, operations, restored, resuming, telemetry
 from chassis.bell import Bell
 from chassis.consumer import Consumer
-from chassis.database import migrate, open_pool
+from chassis.database import Pool, migrate, open_pool
 from chassis.delivery import Delivery
+from chassis.failures import THE_WORLD
 from chassis.freshness import Freshness
 from chassis.keys import KeyFault, read_keys
+from chassis.recovery import Recaller, Recovery
 from chassis.relay import Relay
 from chassis.replay import Replay
 from chassis.rounds import Round, keep_running
 from chassis.settings import ServiceSettings
 from chassis.subscription import Subscription
-from chassis.topics import TopicWatch
+from chassis.topics import OWN_TOPIC, TopicWatch
 from chassis.work import Surroundings, Transactions, by_type
 from chassis.worklist import Actions
-
-OWN_TOPIC = {
-    "intake": Topic.REFERRALS,
-    "matcher": Topic.MATCHES,
-    "notifier": Topic.OUTREACH,
-    "sla-monitor": Topic.DEADLINES,
-}
-"""One topic per service, one writer per topic."""
-
 
 NO_TELEMETRY_OF_ITS_OWN: TelemetryConfig = {
     "tracing": False,
@@ -67,6 +59,7 @@ class Service:
     resources: Sequence[Any] = ()
     actions: Actions = field(default_factory=dict)
     body_limit: int = http.BODY_LIMIT
+    recovery: Recovery | None = None
 
 
 def run(service: Service) -> None:
@@ -113,7 +106,7 @@ def build(service: Service) -> FastAPI:
     app.state.tokens = http.Tokens(service.settings.tokens_file)
     app.state.actions = {**operations.ACTIONS, **service.actions}
     http.install(app, body_limit=service.body_limit)
-    for router in (health.router, operations.router, *service.routers):
+    for router in (health.router, operations.router, resuming.router, *service.routers):
         app.include_router(router)
     http.refuse_unguarded(app)
     return app
@@ -136,17 +129,18 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
     pool = await open_pool(url)
     stack.push_async_callback(_close, pool)
     await migrate(pool, service.migrations)
-    transactions = Transactions(pool, surroundings)
+    transactions = Transactions(pool, surroundings, compares=True)
     subscription = Subscription(service.consumer, transactions, bootstrap, prefix)
     bell = Bell(url)
     freshness = surroundings.freshness
     topics = TopicWatch(bootstrap, [f"{prefix}{topic}" for topic in _topics_of(service)], pool)
     checks = health.Health(transactions, subscription, freshness, topics)
     app.state.transactions, app.state.health = transactions, checks
+    app.state.recovery = service.recovery
     app.state.replay = Replay(Delivery(service.consumer, transactions), transactions, bootstrap)
     work = [
         bell.listen(),
-        Relay(url, bootstrap, service.name, bell, prefix).run(),
+        Relay(url, bootstrap, service.name, bell, prefix, recall=Recaller(service.recovery, transactions)).run(),
         checks.watch(),
         freshness.keep(pool, subscription),
         topics.run(),
@@ -155,7 +149,7 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
     for coroutine in work:
         stack.push_async_callback(_cancel, asyncio.create_task(_never_ending(coroutine)))
     stack.push_async_callback(subscription.broker.stop)
-    stack.push_async_callback(_cancel, asyncio.create_task(_start_consumer(subscription)))
+    stack.push_async_callback(_cancel, asyncio.create_task(_start_consumer(subscription, pool)))
 
 
 def _topics_of(service: Service) -> list[Topic]:
@@ -163,13 +157,14 @@ def _topics_of(service: Service) -> list[Topic]:
     return list(dict.fromkeys([*service.consumer.topics, OWN_TOPIC[service.name]]))
 
 
-async def _start_consumer(subscription: Subscription) -> None:
-    """Join the group, however long the broker stays away; HTTP answers meanwhile."""
+async def _start_consumer(subscription: Subscription, pool: Pool) -> None:
+    """Join the group once the database was compared, however long the broker stays away; HTTP answers meanwhile."""
     while True:
         try:
+            await restored.wait_until_compared(pool)
             await subscription.broker.start()
             return
-        except (OSError, KafkaError) as error:
+        except THE_WORLD as error:
             log.logger("chassis").warning("broker_awaited", error=type(error).__name__)
             if subscription.kafka:
                 await subscription.kafka.stop()

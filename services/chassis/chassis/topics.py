@@ -20,6 +20,14 @@ from chassis.database import Pool
 from chassis.failures import THE_WORLD
 from chassis.log import logger
 
+OWN_TOPIC = {
+    "intake": Topic.REFERRALS,
+    "matcher": Topic.MATCHES,
+    "notifier": Topic.OUTREACH,
+    "sla-monitor": Topic.DEADLINES,
+}
+"""One topic per service, one writer per topic."""
+
 PARTITIONS = 6
 DAY = 24 * 60 * 60 * 1000
 RETENTION = {Topic.ADVERSE_EVENTS: 14 * DAY}

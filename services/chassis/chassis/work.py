@@ -14,7 +14,7 @@ from peerline.ids import Ids, Pseudonyms
 from peerline.programme import Programmes
 from peerline.sealing import Unreadable
 
-from chassis import outbox, telemetry, worklist
+from chassis import outbox, restored, telemetry, worklist
 from chassis.consumer import FeedRecord
 from chassis.database import Connection, Pool
 from chassis.freshness import Freshness, Horizon
@@ -158,6 +158,11 @@ class UnitOfWork:
         """Take something off the worklist; no error where it is not on it."""
         await worklist.resolve(self.connection, kind=kind, subject=subject, resolution=resolution)
 
+    @property
+    def publishes(self) -> bool:
+        """Whether anything is left for the outbox."""
+        return bool(self._records)
+
     async def flush(self) -> None:
         """Write what was left for the outbox and ring; the last statement before the commit."""
         if self._bells:
@@ -165,24 +170,44 @@ class UnitOfWork:
 
 
 class Transactions:
-    """Opens units of work on a service's own database."""
+    """
+    Opens units of work on a service's own database.
 
-    def __init__(self, pool: Pool, surroundings: Surroundings) -> None:
+    With `compares`, nothing is decided from a database that no relay vouches for: it may have been set back.
+    """
+
+    def __init__(self, pool: Pool, surroundings: Surroundings, *, compares: bool = False) -> None:
         self.pool = pool
         self.surroundings = surroundings
+        self._compares = compares
 
     @asynccontextmanager
-    async def begin(self, traceparents: Mapping[UUID, str | None] | None = None) -> AsyncIterator[UnitOfWork]:
+    async def begin(
+        self, traceparents: Mapping[UUID, str | None] | None = None, *, takes: bool = False
+    ) -> AsyncIterator[UnitOfWork]:
         """
         A unit of work that is committed at the end of the block and rolled back on an exception.
 
-        Raises TimeoutError where no connection becomes free.
+        Raises NotCompared at the end if it publishes, and at once if it `takes` in what others say, while
+        nobody vouches for the database, and TimeoutError where no connection becomes free.
         """
         async with self.pool.acquire(timeout=PATIENCE) as connection, connection.transaction():
-            now: datetime = await connection.fetchval("SELECT statement_timestamp()")
-            work = UnitOfWork(connection, now, self.surroundings, traceparents or {})
-            yield work
-            await work.flush()
+            if takes and self._compares:
+                await restored.require_compared(connection)
+            async with self.within(connection, traceparents) as work:
+                yield work
+                if work.publishes and self._compares and not takes:
+                    await restored.require_compared(connection)
+
+    @asynccontextmanager
+    async def within(
+        self, connection: Connection, traceparents: Mapping[UUID, str | None] | None = None
+    ) -> AsyncIterator[UnitOfWork]:
+        """A unit of work within a transaction of the caller's."""
+        now: datetime = await connection.fetchval("SELECT statement_timestamp()")
+        work = UnitOfWork(connection, now, self.surroundings, traceparents or {})
+        yield work
+        await work.flush()
 
     def get(self, kind: type[T]) -> T:
         """The resource of this type that the composition root gave; LookupError without one."""

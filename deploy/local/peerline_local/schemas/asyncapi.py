@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from chassis import topics
-from chassis.service import OWN_TOPIC
+from chassis.topics import OWN_TOPIC
 from peerline.cloudevents import CONTENT_TYPE, SPEC_VERSION
 from peerline.events import REGISTRY, Event, Topic
 
