@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.hop import hop
+from tests.benchmarks.sends import sends
 from tests.support.servers import Servers, servers
 
-BENCHMARKS: dict[str, Callable[[Servers, Path, bool], Coroutine[Any, Any, dict[str, Any]]]] = {"hop": hop}
+BENCHMARKS: dict[str, Callable[[Servers, Path, bool], Coroutine[Any, Any, dict[str, Any]]]] = {
+    "hop": hop,
+    "sends": sends,
+}
 
 
 def main() -> None:

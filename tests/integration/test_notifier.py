@@ -181,7 +181,7 @@ async def test_a_proposal_waits_for_its_referral(workplace: Workplace, post: Pos
 async def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(
     workplace: Workplace, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.sends.sending.backoff", _at_once)
+    monkeypatch.setattr("notifier.sends.ending.backoff", _at_once)
     post.answers = ["451 not now", "421 later"]
     async with workplace.running(notifier(workplace, post)) as running:
         page = await asked(workplace, post, Referral(workplace))
@@ -196,7 +196,7 @@ async def test_a_temporary_refusal_is_tried_again_with_the_same_message_id(
 async def test_refusals_end_with_the_coordinator(
     workplace: Workplace, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.sends.sending.backoff", _at_once)
+    monkeypatch.setattr("notifier.sends.ending.backoff", _at_once)
     post.answers = ["451 not now"] * 3
     async with workplace.running(notifier(workplace, post, smtp_tries=3)) as running:
         await workplace.publish(Referral(workplace).created(), Referral(workplace).proposed())
@@ -469,6 +469,7 @@ async def test_nobody_else_is_asked_before_the_first_supporter_was_told_to_stop(
         await asyncio.sleep(1)
         asked_early = len(post.mails) > 1
         await running.fetch("UPDATE send SET due_at = statement_timestamp() WHERE state = 'refused'")
+        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
         await wait_until(lambda: len(post.mails) == 3, "both messages")
 
     assert not asked_early

@@ -34,6 +34,7 @@ from peerline.events import (
 from peerline.events.base import Part
 from peerline.events.matches import MatchEvent
 
+from tests.support.scripted_smtp import ScriptedServer
 from tests.support.workplace import PROGRAMMES, Running, Workplace, until
 
 M = TypeVar("M", bound=MatchEvent)
@@ -105,7 +106,7 @@ def programmes(folder: Path, **contact: Any) -> Path:
     return folder
 
 
-def notifier(place: Workplace, post: Post, **more: Any) -> Service:
+def notifier(place: Workplace, post: Post | ScriptedServer, **more: Any) -> Service:
     """Notifier as it runs, with this mail server."""
     overlay = more.pop("programmes", None) or programmes(place.folder / "programmes")
     values: dict[str, Any] = {

@@ -86,8 +86,9 @@ async def send_again(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> 
         again = sends.Planned(
             failed.referral_id, failed.message, f"again/{item.id}", failed.attempt, uuid4().hex, work.now, None
         )
+        cases = await Cases.known(work, [failed.referral_id])
         await sends.plan(work.connection, [again])
-        work.wake()
+        await cases.settle()
 
 
 async def match_again(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:

@@ -5,13 +5,10 @@ from pathlib import Path
 from chassis import Round, Service, load, run
 
 from notifier import api, handlers, pages
-from notifier.sends import sending, watching
+from notifier.sends import overdue, sending, watching
 from notifier.sends.letters import Sender
 from notifier.sends.smtp import MailServer
 from notifier.settings import Settings
-
-AT_THE_SAME_TIME = 4
-"""Messages on their way at once: a slow mail server holds up one, not the others."""
 
 
 def service(settings: Settings) -> Service:
@@ -24,7 +21,8 @@ def service(settings: Settings) -> Service:
         routers=[pages.router, api.router],
         rounds=[
             Round("watching", watching.run),
-            *[Round(f"sending-{number}", sending.run) for number in range(1, AT_THE_SAME_TIME + 1)],
+            Round("sending", sending.run),
+            Round("overdue", overdue.run),
         ],
         resources=[
             Sender(settings.smtp_from, str(settings.public_url).rstrip("/")),

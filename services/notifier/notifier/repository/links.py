@@ -18,9 +18,9 @@ class Link:
 
 async def replace(connection: Connection, token_hash: bytes, send_id: UUID, link: Link, life: timedelta) -> None:
     """Give a message its link; one of an earlier try of the same message, which was refused, becomes void."""
-    await connection.execute("DELETE FROM link WHERE send_id = $1", send_id)
     await connection.execute(
         """
+        WITH earlier AS (DELETE FROM link WHERE send_id = $2)
         INSERT INTO link (token_hash, send_id, referral_id, audience, attempt, expires_at)
         VALUES ($1, $2, $3, $4, $5, statement_timestamp() + $6::interval)
         """,
@@ -46,6 +46,13 @@ async def find(connection: Connection, token_hash: bytes, audience: str) -> Link
     return Link(**row) if row else None
 
 
-async def delete_expired(connection: Connection) -> None:
-    """Delete links that no longer open anything."""
-    await connection.execute("DELETE FROM link WHERE expires_at < statement_timestamp()")
+async def delete_expired(connection: Connection, limit: int) -> None:
+    """Delete some links that no longer open anything, those that ended first."""
+    await connection.execute(
+        """
+        DELETE FROM link
+         WHERE token_hash IN (SELECT token_hash FROM link WHERE expires_at < statement_timestamp()
+                               ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+        """,
+        limit,
+    )

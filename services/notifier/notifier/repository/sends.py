@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 from chassis.database import Connection
 
 
@@ -45,6 +46,9 @@ class Late:
 
 async def plan(connection: Connection, planned: Iterable[Planned]) -> None:
     """Plan messages; one that was planned before, under the same key, is left as it is."""
+    planned = list(planned)
+    if not planned:
+        return
     await connection.executemany(
         """
         INSERT INTO send (referral_id, message, about, attempt, message_id, due_at, window_ends)
@@ -67,64 +71,77 @@ async def drop_unwanted(connection: Connection, referral_ids: Sequence[UUID]) ->
     )
 
 
-async def claim(connection: Connection) -> Claimed | None:
+async def claim(connection: Connection, limit: int) -> list[Claimed]:
     """
-    Take the most overdue message that is still wanted, and lock its case, so that neither changes till commit.
+    Take the most overdue messages that may go, and lock their cases, so that neither changes till commit.
 
-    What another process holds is skipped. Not asked: a supporter while another of the case has yet to be
-    told to stop. Whoever claims commits before connecting.
+    What another process holds is skipped. Under the locks each is looked at again: what the case as it is then
+    no longer wants is dropped. Whoever claims commits before connecting.
     """
-    row = await connection.fetchrow(
+    due = await connection.fetch(
         """
-        UPDATE send SET state = 'sending', claimed_at = statement_timestamp(), tries = tries + 1
-         WHERE send_id = (
-               SELECT s.send_id
-                 FROM send s
-                 JOIN outreach_case c USING (referral_id)
-                WHERE s.state IN ('planned', 'refused')
-                  AND s.due_at <= statement_timestamp()
-                  AND (s.window_ends IS NULL OR s.window_ends > statement_timestamp())
-                  AND EXISTS (SELECT FROM wanted_send w WHERE w.send_id = s.send_id)
-                  AND NOT EXISTS (SELECT FROM outreach_pause p WHERE p.programme = c.programme)
-                  AND NOT (s.message = 'supporter-asked' AND EXISTS (
-                           SELECT FROM send o WHERE o.referral_id = s.referral_id
-                              AND o.message = 'supporter-stopped' AND o.state IN ('planned', 'refused', 'sending')))
-                ORDER BY s.due_at
-                LIMIT 1
-                  FOR UPDATE OF s, c SKIP LOCKED)
-        RETURNING send_id, referral_id, message, attempt, message_id, tries
-        """
+        SELECT s.send_id
+          FROM free_send s
+          JOIN outreach_case c USING (referral_id)
+         WHERE s.due_at <= statement_timestamp()
+         ORDER BY s.due_at
+         LIMIT $1
+           FOR UPDATE OF s, c SKIP LOCKED
+        """,
+        limit,
     )
-    return Claimed(**row) if row else None
+    if not due:
+        return []
+    rows = await connection.fetch(
+        """
+        UPDATE send s
+           SET state = CASE WHEN wanted THEN 'sending' ELSE 'dropped' END,
+               claimed_at = CASE WHEN wanted THEN statement_timestamp() END,
+               ended_at = CASE WHEN NOT wanted THEN statement_timestamp() END,
+               tries = tries + wanted::int
+          FROM (SELECT d.send_id, w.send_id IS NOT NULL AS wanted
+                  FROM unnest($1::uuid[]) d (send_id) LEFT JOIN wanted_send w USING (send_id)) again
+         WHERE s.send_id = again.send_id AND s.state IN ('planned', 'refused')
+        RETURNING s.send_id, referral_id, message, attempt, message_id, tries, state
+        """,
+        [row["send_id"] for row in due],
+    )
+    return [_claimed(row) for row in rows if row["state"] == "sending"]
 
 
-async def finish(connection: Connection, send_id: UUID, state: str, code: str) -> bool:
-    """End a message that is being sent; False where somebody ended it already."""
+def _claimed(row: asyncpg.Record) -> Claimed:
+    return Claimed(row["send_id"], row["referral_id"], row["message"], row["attempt"], row["message_id"], row["tries"])
+
+
+async def finish(connection: Connection, claimed: Claimed, state: str, code: str) -> bool:
+    """End a message by this claim of it; False where somebody ended that already."""
     row = await connection.fetchrow(
         """
         UPDATE send SET state = $2, code = $3, ended_at = statement_timestamp()
-         WHERE send_id = $1 AND state = 'sending' RETURNING send_id
+         WHERE send_id = $1 AND state = 'sending' AND tries = $4 RETURNING send_id
         """,
-        send_id,
+        claimed.send_id,
         state,
         code,
+        claimed.tries,
     )
     return row is not None
 
 
 async def refuse(
-    connection: Connection, send_id: UUID, code: str, due_at: datetime, window_ends: datetime | None
+    connection: Connection, claimed: Claimed, code: str, due_at: datetime, window_ends: datetime | None
 ) -> bool:
-    """Put a refused message back, to be tried at `due_at`; False where it is no longer being sent."""
+    """Put a refused message back, to be tried at `due_at`; False where this claim of it was ended already."""
     row = await connection.fetchrow(
         """
         UPDATE send SET state = 'refused', code = $2, due_at = $3, window_ends = $4
-         WHERE send_id = $1 AND state = 'sending' RETURNING send_id
+         WHERE send_id = $1 AND state = 'sending' AND tries = $5 RETURNING send_id
         """,
-        send_id,
+        claimed.send_id,
         code,
         due_at,
         window_ends,
+        claimed.tries,
     )
     return row is not None
 
@@ -141,7 +158,7 @@ async def abandoned(connection: Connection, after: timedelta, limit: int) -> lis
         after,
         limit,
     )
-    return [Claimed(**row) for row in rows]
+    return [_claimed(row) for row in rows]
 
 
 async def late(connection: Connection, limit: int) -> list[Late]:
@@ -151,7 +168,7 @@ async def late(connection: Connection, limit: int) -> list[Late]:
         SELECT send_id, referral_id, message, attempt
           FROM send
          WHERE state IN ('planned', 'refused') AND window_ends <= statement_timestamp()
-         ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+         ORDER BY window_ends LIMIT $1 FOR UPDATE SKIP LOCKED
         """,
         limit,
     )
@@ -168,14 +185,17 @@ async def postpone(connection: Connection, send_id: UUID, due_at: datetime, wind
     )
 
 
-async def next_due(connection: Connection) -> float | None:
-    """Seconds until a message that may be sent is due, negative where one waits for another; None without any."""
+async def next_due(connection: Connection, within: timedelta) -> float | None:
+    """Seconds until the next message may go, negative where it is due already; None where none is due `within`."""
     seconds: float | None = await connection.fetchval(
         """
-        SELECT extract(epoch FROM min(w.due_at) - statement_timestamp())::float
-          FROM wanted_send w
-         WHERE NOT EXISTS (SELECT FROM outreach_pause p WHERE p.programme = w.programme)
-        """
+        SELECT extract(epoch FROM due_at - statement_timestamp())::float
+          FROM free_send
+         WHERE due_at <= statement_timestamp() + $1::interval
+         ORDER BY due_at
+         LIMIT 1
+        """,
+        within,
     )
     return seconds
 
@@ -202,7 +222,7 @@ async def overrule(connection: Connection, send_id: UUID, state: str) -> Claimed
         send_id,
         state,
     )
-    return Claimed(**row) if row else None
+    return _claimed(row) if row else None
 
 
 async def pause(connection: Connection, programme: str) -> None:

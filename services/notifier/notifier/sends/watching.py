@@ -11,6 +11,7 @@ from notifier.repository import cases as stored
 from notifier.repository import links
 
 AT_A_TIME = 50
+EXPIRED_AT_A_TIME = 1000
 STUCK_PAUSE = timedelta(minutes=15)
 log = logger("notifier")
 
@@ -20,7 +21,7 @@ async def run(transactions: Transactions) -> timedelta | None:
     while await _look_at_some(transactions):
         pass
     async with transactions.begin() as work:
-        await links.delete_expired(work.connection)
+        await links.delete_expired(work.connection, EXPIRED_AT_A_TIME)
         seconds = await stored.next_look(work.connection)
     # What is due already waits for our inputs: a word that would change it may be under way.
     return None if seconds is None else timedelta(seconds=max(0.5, seconds))
