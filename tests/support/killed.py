@@ -147,7 +147,7 @@ async def in_a_process(
     constants: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Child]:
     """A service with these settings (but a port of its own) in a process, killed at the point and at the end."""
-    child = _start(service, settings, folder, point, constants or {})
+    child = start(service, settings, folder, point, constants or {})
     try:
         yield child
     finally:
@@ -155,9 +155,10 @@ async def in_a_process(
         await asyncio.to_thread(child.popen.wait)
 
 
-def _start(
+def start(
     service: str, settings: ServiceSettings, folder: Path, point: Point | None, constants: Mapping[str, object]
 ) -> Child:
+    """A service with these settings (but a port of its own) as a process that its starter has to kill."""
     port = choose_free_port()
     values = [f"--set={name}={value}" for name, value in constants.items()]
     what = [service, *(point.arguments() if point else ()), *values]
