@@ -37,9 +37,11 @@ P = TypeVar("P", bound=Part)
 class Unreadable(Exception):
     """A compartment cannot be opened; `reason` is a code (no-key, moved, damaged, unknown-content)."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, kid: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.kid = kid
+        """The key that was missing, where one was."""
 
 
 def epoch_of(now: datetime) -> str:
@@ -98,6 +100,12 @@ class Opener:
         except ValidationError:
             raise Unreadable("unknown-content") from None
 
+    def is_behind(self, kid: str, now: datetime) -> bool:
+        """Whether this key's epoch has begun by `now` and is later than all that we hold: the key is yet to come."""
+        audience, _, epoch = kid.partition(".")
+        newest = max((held for held in self._keys if held.startswith(f"{audience}.")), default="")
+        return newest < kid and epoch <= epoch_of(now)
+
     def _decrypt(self, sealed: str) -> tuple[dict[str, Any], bytes]:
         try:
             opened = jwe.decrypt_compact(sealed, self._key_of, registry=_REGISTRY)
@@ -106,9 +114,10 @@ class Opener:
         return opened.protected, opened.plaintext or b""
 
     def _key_of(self, compartment: Any) -> OKPKey:
-        key = self._keys.get(str(compartment.headers().get("kid")))
+        kid = str(compartment.headers().get("kid"))
+        key = self._keys.get(kid)
         if key is None:
-            raise Unreadable("no-key")
+            raise Unreadable("no-key", kid)
         return key
 
 

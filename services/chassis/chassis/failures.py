@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from peerline.cloudevents import NotACloudEvent
 
 from chassis.consumer import Refused
+from chassis.keys import KeyAwaited
 
 
 class Cause(StrEnum):
@@ -37,6 +38,7 @@ THE_WORLD = (
     TimeoutError,
     MemoryError,
     KafkaError,
+    KeyAwaited,  # this week's key was not given to this process yet
     # PostgreSQL: away, going, full, or in another's hands.
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,  # a connection that was lost before the statement

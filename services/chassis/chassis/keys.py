@@ -20,6 +20,10 @@ class Locked(Exception):
     """A stored value cannot be opened: another key, or another place than it was locked for."""
 
 
+class KeyAwaited(Exception):
+    """Something is sealed for a week whose key this process was not given yet: it is started again with newer keys."""
+
+
 class Vault:
     """
     AES-256-GCM for columns that name people.

@@ -13,11 +13,10 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from peerline.events import Topic
 
 from chassis.database import Pool
-from chassis.failures import THE_WORLD
 from chassis.log import logger
 
 OWN_TOPIC = {
@@ -150,7 +149,7 @@ class TopicWatch:
         while True:
             try:
                 self._found = await faults(self._bootstrap, await self._partitions())
-            except THE_WORLD as error:
+            except Exception as error:  # noqa: BLE001  a look must not end a service
                 log.warning("topics_not_seen", error=type(error).__name__)
             for fault in self._found or ():
                 log.error("topic_wrong", topic=fault.topic, what=fault.setting)
@@ -179,7 +178,13 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _look(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, _Found]:
-    described = {each["topic"]: each for each in await admin.describe_topics(list(names)) if not each["error_code"]}
+    described = {}
+    for each in await admin.describe_topics(list(names)):
+        if error := each["error_code"] and for_code(each["error_code"]):
+            if error is UnknownTopicOrPartitionError:
+                continue
+            raise error(each["topic"])
+        described[each["topic"]] = each
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in described]
     replies = await admin.describe_configs(resources) if resources else []
     found = {}

@@ -18,7 +18,7 @@ from chassis import outbox, restored, telemetry, worklist
 from chassis.consumer import FeedRecord
 from chassis.database import Connection, Pool
 from chassis.freshness import Freshness, Horizon
-from chassis.keys import Keys, Vault
+from chassis.keys import KeyAwaited, Keys, Vault
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Part)
@@ -98,11 +98,22 @@ class UnitOfWork:
         )
 
     def open(self, event: Event, audience: Audience, model: type[P]) -> P:
-        """The content of an event's compartment; raises peerline.sealing.Unreadable."""
+        """
+        The content of an event's compartment; raises peerline.sealing.Unreadable.
+
+        Raises KeyAwaited, which handlers leave alone, where the key is yet to come: what is sealed for a week later
+        than all of ours is waited with. A key that is gone is gone, and is Unreadable.
+        """
         sealed: str | None = getattr(event.sealed, audience.value, None)
         if sealed is None:
             raise Unreadable("absent")
-        return self.surroundings.keys.opener.open(sealed, model, referral_id=event.referral_id, event_type=event.name)
+        opener = self.surroundings.keys.opener
+        try:
+            return opener.open(sealed, model, referral_id=event.referral_id, event_type=event.name)
+        except Unreadable as fault:
+            if opener.is_behind(fault.kid, self.now):
+                raise KeyAwaited(fault.kid) from None
+            raise
 
     def traceparent(self, referral_id: UUID) -> str | None:
         """The trace that brought this referral here, to be kept in its row; else the current span's."""
@@ -162,6 +173,10 @@ class UnitOfWork:
     def publishes(self) -> bool:
         """Whether anything is left for the outbox."""
         return bool(self._records)
+
+    async def resolve_items_about(self, kind: str, referral_id: UUID) -> None:
+        """Take every item of a kind about a referral off the worklist."""
+        await worklist.resolve_about(self.connection, kind=kind, referral_id=referral_id, resolution="resolved")
 
     async def flush(self) -> None:
         """Write what was left for the outbox and ring; the last statement before the commit."""

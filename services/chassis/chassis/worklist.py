@@ -72,6 +72,19 @@ async def resolve(connection: Connection, *, kind: str, subject: str, resolution
     )
 
 
+async def resolve_about(connection: Connection, *, kind: str, referral_id: UUID, resolution: str) -> None:
+    """Close the open items of this kind about a referral."""
+    await connection.execute(
+        """
+        UPDATE worklist_item SET resolved_at = statement_timestamp(), resolution = $3
+         WHERE kind = $1 AND referral_id = $2 AND resolved_at IS NULL
+        """,
+        kind,
+        referral_id,
+        resolution,
+    )
+
+
 async def claim(connection: Connection, item_id: UUID) -> Item | None:
     """Lock an open item for an action, or None where it is not open."""
     row = await connection.fetchrow(

@@ -12,6 +12,7 @@ from chassis import UnitOfWork
 from peerline.programme import Disposition, Programme
 
 from intake import casework, directory, keys
+from intake.domain import cases
 from intake.domain.book import Book
 from intake.domain.cases import Standing, withdraw_person
 from intake.domain.people import NOBODY, ContactData, Person
@@ -89,6 +90,22 @@ async def withdraw(work: UnitOfWork, referral_id: UUID) -> bool | None:
         await incidents.mark_incident(work.connection, referral.incident)
         work.wake()
     return taken_back
+
+
+async def say_again(work: UnitOfWork, referral_id: UUID) -> bool | None:
+    """
+    Publish what stands of a referral once more, sealed anew with what is known now.
+
+    False where there is nothing to say: nobody was named by it, or it is over. None for one that nobody knows.
+    """
+    await incidents.hold_directory(work.connection)
+    book = await casework.book_of_referrals(work, [referral_id])
+    referral = book.cases.get(referral_id)
+    if referral is None:
+        return None
+    said = cases.say_again(book.cases, referral, book.directory.get(referral.person))
+    await casework.save(work, book)
+    return said
 
 
 async def _answer(work: UnitOfWork, request_id: str, asked: Asked) -> AnswerRecord:

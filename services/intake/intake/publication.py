@@ -17,7 +17,7 @@ from peerline.events import (
     Sealed,
 )
 
-from intake.domain.cases import Fact, FactKind, Referral
+from intake.domain.cases import Fact, FactKind, Referral, Standing
 from intake.domain.people import Person
 
 #: These name other people; what follows from them travels as pseudonyms.
@@ -48,10 +48,17 @@ def event_of(work: UnitOfWork, fact: Fact) -> Event:
                 received_at=referral.received_at,
             )
         case FactKind.AMENDED:
-            head = _head(work, ReferralAmended, referral, referral.sequence)
-            return ReferralAmended(**head, sealed=_about_person(work, fact, ReferralAmended))
+            return _amended(work, fact)
         case FactKind.WITHDRAWN:
             return _withdrawn(work, fact)
+
+
+def _amended(work: UnitOfWork, fact: Fact) -> ReferralAmended:
+    referral = fact.referral
+    sealed = _about_person(work, fact, ReferralAmended)
+    if referral.standing is Standing.JOINED:  # outreach has no case of its own for it
+        sealed = sealed.model_copy(update={"notifier": None})
+    return ReferralAmended(**_head(work, ReferralAmended, referral, referral.sequence), sealed=sealed)
 
 
 def _joined(work: UnitOfWork, fact: Fact) -> ReferralJoined:

@@ -94,6 +94,8 @@ class Cases:
                 reason=decision.reason,
                 urgent=decision.urgent,
             )
+        elif isinstance(decision, Log) and decision.step == "closed":  # what could not be read is wanted no more
+            await self._work.resolve_items_about("unreadable", row.referral_id)
         elif isinstance(decision, Resolve):
             await self._work.resolve_item(decision.kind, subject=subject)
 

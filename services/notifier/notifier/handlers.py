@@ -1,6 +1,7 @@
 """Events in: each is read, folded into its case, and what is decided is written."""
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from chassis import Consumer, UnitOfWork
 from peerline.compartments import ContactProfile, SupporterContact, Withdrawal
@@ -64,9 +65,10 @@ async def end_withdrawn_cases(withdrawals: Sequence[ReferralWithdrawn], work: Un
         try:
             withdrawal = work.open(event, Audience.NOTIFIER, Withdrawal)
         except Unreadable as fault:
-            await _set_unreadable(cases.rows[event.referral_id], event, fault, work)
+            await _set_unreadable(cases.rows[event.referral_id], event, fault, work, ReferralWithdrawn)
             continue
         cases.take(event.referral_id, facts.Withdrawn(work.now, facts.Withdrawal(withdrawal.kind.value)))
+        await work.resolve_item("unreadable", subject=_unreadable(ReferralWithdrawn, event.referral_id))
     await cases.settle()
 
 
@@ -102,7 +104,7 @@ async def ask_supporters(proposals: Sequence[MatchProposed], work: UnitOfWork) -
         try:
             supporter = work.open(proposal, Audience.NOTIFIER, SupporterContact)
         except Unreadable as fault:
-            await _set_unreadable(row, proposal, fault, work)
+            await _set_unreadable(row, proposal, fault, work, MatchProposed)
             continue
         contacts.keep_supporter(work, row, proposal.attempt, supporter)
         cases.take(proposal.referral_id, facts.Proposed(work.now, proposal.attempt))
@@ -119,6 +121,8 @@ async def confirm_matches(matches: Sequence[MatchConfirmed], work: UnitOfWork) -
 async def release_matches(matches: Sequence[MatchReleased], work: UnitOfWork) -> None:
     """The supporter's page is void, unless the contact was shown."""
     await _take_each_match(matches, work, lambda match: facts.Released(work.now, match.attempt))
+    for match in matches:  # whether or not the proposal could be read does not matter any more
+        await work.resolve_item("unreadable", subject=_unreadable(MatchProposed, match.referral_id))
 
 
 @consumer.on(MatchReleaseRequested)
@@ -172,23 +176,30 @@ async def _keep_contact(cases: Cases, row: CaseRow, event: Event, work: UnitOfWo
     try:
         contact = work.open(event, Audience.NOTIFIER, ContactProfile)
     except Unreadable as fault:
-        await _set_unreadable(row, event, fault, work)
+        await _set_unreadable(row, event, fault, work, ReferralCreated)
         return
     contacts.keep_physician(work, row, contact)
     row.contact_sequence = event.sequence
     cases.take(row.referral_id, facts.BecameReadable(work.now))
-    await work.resolve_item("unreadable", subject=f"{ReferralCreated.name}/{row.referral_id}")
+    await work.resolve_item("unreadable", subject=_unreadable(ReferralCreated, row.referral_id))
 
 
-async def _set_unreadable(row: CaseRow, event: Event, fault: Unreadable, work: UnitOfWork) -> None:
+async def _set_unreadable(
+    row: CaseRow, event: Event, fault: Unreadable, work: UnitOfWork, lacking: type[Event]
+) -> None:
     """A compartment that cannot be opened is for a human, unless the case is over: then it was forgotten."""
     if row.case.closed_at:
         return
     await work.open_item(
         "unreadable",
-        subject=f"{event.name}/{event.referral_id}",
+        subject=_unreadable(lacking, event.referral_id),
         referral_id=event.referral_id,
         programme=event.programme.id,
         reason=fault.reason,
         urgent=True,
     )
+
+
+def _unreadable(lacking: type[Event], referral_id: UUID) -> str:
+    """The subject of an item: what a case lacks, by the first event that brings it."""
+    return f"{lacking.name}/{referral_id}"

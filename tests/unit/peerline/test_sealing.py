@@ -99,3 +99,18 @@ def test_the_latest_epoch_that_has_begun_is_used() -> None:
 
 def test_a_sealer_needs_no_private_key() -> None:
     assert all("d" not in key for key in key_set([KEY], private=False)["keys"])
+
+
+@pytest.mark.parametrize(
+    ("kid", "behind"),
+    [
+        ("notifier.2026-W48", True),  # this week's, where we hold last week's only
+        ("notifier.2026-W46", False),  # gone
+        ("notifier.2026-W49", False),  # not begun: no writer can have used it rightly
+        ("", False),
+    ],
+)
+def test_a_key_is_yet_to_come_if_its_week_has_begun_and_is_later_than_all_of_ours(kid: str, behind: bool) -> None:
+    opener = Opener(key_set([new_key("notifier", NOW), new_key("zoo", NOW + timedelta(weeks=9))], private=True))
+
+    assert opener.is_behind(kid, NOW + timedelta(weeks=1)) is behind

@@ -14,6 +14,12 @@ from peerline_local.home import Home
 if TYPE_CHECKING:
     from peerline_local.demo.reach import Reach
 
+# What another service than the item's has to do: services never call each other, whoever acts calls both.
+_ELSEWHERE = {
+    "reseal": ("intake", "/v1/referrals/{referral_id}/reseal"),
+    "propose-again": ("matcher", "/v1/referrals/{referral_id}/release"),
+}
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -43,7 +49,7 @@ def act(
     action: Annotated[str, typer.Argument(help="One of the item's actions, or resolve.")],
     body: Annotated[str, typer.Option(help="What the action needs, as a JSON object.")] = "{}",
 ) -> None:
-    """Act on an item; it is off the list then."""
+    """Act on an item; it is off the list then, or once the service that acts has answered with an event."""
     try:
         content = json.loads(body)
     except ValueError:
@@ -81,8 +87,15 @@ def line_of(item: dict[str, Any]) -> str:
     """Return an item in a line: id, since when, where, what and why, and what can be done."""
     since = str(item["since"])[:16].replace("T", " ")
     what = " ".join(filter(None, (item["kind"], item["reason"], "urgent" if item["urgent"] else "")))
-    actions = ", ".join(item["actions"])
+    actions = ", ".join([*item["actions"], *_elsewhere(item)])
     return f"{item['id'][:8]}  {since}  {item['service']:<12} {item['programme'] or '':<12} {what}  [{actions}]"
+
+
+def _elsewhere(item: dict[str, Any]) -> list[str]:
+    """Return what can be done about an item in another service."""
+    if item["kind"] != "unreadable":
+        return []
+    return ["propose-again" if str(item["subject"]).startswith("match-proposed/") else "reseal"]
 
 
 async def _act(home: Home, item_id: str, action: str, body: dict[str, Any]) -> None:
@@ -92,4 +105,8 @@ async def _act(home: Home, item_id: str, action: str, body: dict[str, Any]) -> N
     found = [item for item in await items_of(reach) if str(item["id"]).startswith(item_id)]
     if len(found) != 1:
         raise StackError(f"{len(found) or 'no'} open items have an id that begins with {item_id!r}")
-    await reach.ask(found[0]["service"], "POST", f"/v1/worklist/{found[0]['id']}/{action}", json=body)
+    if action in _elsewhere(found[0]):
+        service, path = _ELSEWHERE[action]
+        await reach.ask(service, "POST", path.format(**found[0]))
+    else:
+        await reach.ask(found[0]["service"], "POST", f"/v1/worklist/{found[0]['id']}/{action}", json=body)

@@ -84,6 +84,16 @@ async def withdraw(referral_id: UUID, transactions: Database, _caller: Coordinat
     return {"referral_id": referral_id, "outcome": "withdrawn" if taken_back else "already-ended"}
 
 
+@router.post("/v1/referrals/{referral_id}/reseal")
+async def reseal(referral_id: UUID, transactions: Database, _caller: Coordinator) -> dict[str, Any]:
+    """What another service could not open is published once more, under the keys of this week; 409 if it is over."""
+    async with transactions.begin() as work:
+        said = await entering.say_again(work, referral_id)
+    if not said:
+        raise Problem(404, "unknown-referral") if said is None else Problem(409, "nothing-to-seal")
+    return {"referral_id": referral_id, "outcome": "resealed"}
+
+
 def _asked(body: RequestBody) -> entering.Asked:
     person = body.person
     return entering.Asked(

@@ -189,6 +189,29 @@ def withdraw_person(cases: Cases, referral: Referral) -> bool:
     return bool(going_on)
 
 
+def say_again(cases: Cases, referral: Referral, person: Person | None) -> bool:
+    """
+    Say what stands of a referral once more, sealed anew: somebody could not open it.
+
+    False where nothing sealed was said of it, or all is over.
+    """
+    if referral.standing in (Standing.OPEN, Standing.JOINED) and person is not None:
+        cases.state(FactKind.AMENDED, referral, person=person)
+        return True
+    if referral.standing == Standing.WITHDRAWN:
+        cases.state(FactKind.WITHDRAWN, referral, withdrawal=_why_withdrawn(referral))
+        return True
+    return False
+
+
+def _why_withdrawn(referral: Referral) -> Withdrawal:
+    if referral.retracted:
+        return Withdrawal.RETRACTED
+    # Neither a case nor part of one: it was taken back because it was nobody for a programme.
+    of_nobody = not referral.opened and referral.into is None
+    return Withdrawal.NOT_ELIGIBLE if of_nobody else Withdrawal.WITHDRAWN
+
+
 def _goes_on(referral: Referral) -> bool:
     """Whether a person's wish to be left alone still changes something."""
     if referral.standing == Standing.WITHDRAWN:
