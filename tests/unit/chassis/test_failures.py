@@ -7,6 +7,7 @@ import pytest
 from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError
 from chassis import Refused
 from chassis.failures import DATA, THE_WORLD, Cause, cause_of
+from chassis.keys import KeyAwaited
 from peerline.cloudevents import NotACloudEvent
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +18,7 @@ ROWS: list[tuple[Exception, Cause]] = [
     (ConnectionResetError(), Cause.WORLD),
     (TimeoutError(), Cause.WORLD),
     (MemoryError(), Cause.WORLD),
+    (KeyAwaited("matcher.2026-W48"), Cause.WORLD),
     (KafkaError(), Cause.WORLD),
     (KafkaConnectionError(), Cause.WORLD),
     (CorruptRecordException(), Cause.WORLD),
