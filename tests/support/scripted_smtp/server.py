@@ -58,6 +58,7 @@ class ScriptedServer:
     deliveries: list[Delivery] = field(default_factory=list)
     acts: Counter[Act] = field(default_factory=Counter)
     commands: list[str] = field(default_factory=list)  # verbs only, of all connections
+    answered: int = 0  # deliveries of which the sender was told
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     _listening: asyncio.Server | None = None
 
@@ -180,6 +181,7 @@ class _Conversation:
         if act is Act.TRICKLE_AFTER_DATA:
             self.act = Act.TRICKLE
         await self._say("250 2.0.0 taken")
+        self.server.answered += 1
         if act is Act.CUT_AFTER_250:
             self.writer.close()  # in order, so that the answer does arrive
             await self.writer.wait_closed()

@@ -137,7 +137,7 @@ async def hand_over(
 
 
 async def _refusal(client: aiosmtplib.SMTP, recipient: str, deadline: Deadline) -> tuple[Fate, str] | None:
-    """Name the recipient and ask to send the content; None where the server awaits it, and there is time left."""
+    """Name the recipient and ask to send the content; None where the server awaits it."""
     try:
         async with asyncio.timeout(deadline.left):
             await client.rcpt(recipient)
@@ -150,13 +150,14 @@ async def _refusal(client: aiosmtplib.SMTP, recipient: str, deadline: Deadline) 
         return Fate.REFUSED, _code(error)
     if answer.code != START_INPUT:
         return _by_code(answer.code, otherwise=Fate.REFUSED)
-    # Asked here, not of a timer: a process that was frozen may find its answer there before its timer has run.
-    return None if deadline.left > 0 and client.is_connected else (Fate.REFUSED, "timeout")
+    return None
 
 
 async def _content(client: aiosmtplib.SMTP, content: bytes, deadline: Deadline) -> tuple[Fate, str]:
-    """Send the content. Whatever is not an answer leaves it unknown."""
-    assert client.protocol
+    """Send the content, if there is time left. From then on, whatever is not an answer leaves it unknown."""
+    # Asked here, not of a timer: a process that was frozen may find its answer there before its timer has run.
+    if client.protocol is None or deadline.left <= 0:
+        return Fate.REFUSED, "timeout"
     try:
         async with asyncio.timeout(deadline.left):
             client.protocol.write(LINE_BEGINS_WITH_DOT.sub(b"..", content) + b".\r\n")
