@@ -67,8 +67,18 @@ class SupporterContact(Part):
     zone: str | None = None
 
 
+class AskedSupporter(Part):
+    """For matcher itself: whom it has proposed, should its database be set back."""
+
+    supporter_id: str
+
+
 class StepDetail(Part):
-    """A step that is not public, with coded detail; for `desk`, and for `matcher` where it must act."""
+    """
+    A step that is not public, with coded detail; for `desk`, and for `matcher` where it must act.
+
+    For `notifier` too, which has to know its own steps again should its database be set back.
+    """
 
     step: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
     codes: dict[str, str] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ class MatchEvent(Event):
 
 
 class MatchProposed(MatchEvent):
-    """A supporter is to be asked whether they have room. Sealed: `notifier` SupporterContact."""
+    """A supporter is to be asked whether they have room. Sealed: `notifier` SupporterContact, `matcher` AskedSupporter."""
 
     name: ClassVar[str] = "match-proposed"
 

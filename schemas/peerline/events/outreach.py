@@ -78,7 +78,7 @@ class OutreachLogged(Event):
     A step of a case.
 
     `step` is absent where it is not one of PUBLIC_STEPS; it then stands in the sealed StepDetail
-    (`matcher` where matching depends on it, `desk` always).
+    (`matcher` where matching depends on it, `desk` and `notifier` itself always).
     """
 
     name: ClassVar[str] = "outreach-logged"

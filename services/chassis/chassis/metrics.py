@@ -55,9 +55,6 @@ OUTBOX_AGE = gauge("outbox_oldest_seconds", "Age of the oldest event not yet pub
 RELAY_LEADER = gauge("relay_leader", "1 where this process is the one that publishes.")
 RELAY_FAILURES = counter("relay_failures", "Publications that the broker did not acknowledge.")
 LOST_EVENTS = counter("lost_events", "Own events that stood on the topic and were unknown to a restored database.")
-INPUT_SET_BACK = counter(
-    "input_set_back", "Partitions taken over behind what the group had committed: the database was restored."
-)
 RESTORED_HALT = gauge("restored_halt", "1 while nothing is sent, since a restored database has yet to be looked at.")
 ROUND_SECONDS = histogram(
     "round_seconds", "Duration of one run of a round.", (0.005, 0.025, 0.1, 0.5, 2.5, 10), ["what"]

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from chassis import UnitOfWork
 from chassis.log import logger
-from peerline.compartments import MatchingProfile, SupporterContact
+from peerline.compartments import AskedSupporter, MatchingProfile, SupporterContact
 from peerline.events import (
     Audience,
     Event,
@@ -142,7 +142,7 @@ def _publish(work: UnitOfWork, record: Record, decision: Decision, contact: Supp
     if isinstance(decision, facts.Propose):
         if contact is None:
             raise LookupError("a proposal needs the supporter's contact")
-        sealed = Sealed(notifier=work.seal(Audience.NOTIFIER, contact, MatchProposed, record.referral_id))
+        sealed = _sealed(work, record.referral_id, contact)
     event = event_type(
         event_id=work.ids.event(event_type.name, record.referral_id, *parts),
         referral_id=record.referral_id,
@@ -160,6 +160,15 @@ def _publish(work: UnitOfWork, record: Record, decision: Decision, contact: Supp
         referral_id=str(record.referral_id),
         attempt=decision.attempt,
         programme=record.programme.id,
+    )
+
+
+def _sealed(work: UnitOfWork, referral_id: UUID, contact: SupporterContact) -> Sealed:
+    """Whom to ask, for notifier; and for ourselves, should this database be set back."""
+    asked = AskedSupporter(supporter_id=contact.supporter_id)
+    return Sealed(
+        notifier=work.seal(Audience.NOTIFIER, contact, MatchProposed, referral_id),
+        matcher=work.seal(Audience.MATCHER, asked, MatchProposed, referral_id),
     )
 
 

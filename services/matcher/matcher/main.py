@@ -5,6 +5,7 @@ from pathlib import Path
 from chassis import Round, Service, load, run
 
 from matcher import api, handlers, rounds
+from matcher.recovery import RECOVERY
 from matcher.settings import Settings
 
 
@@ -18,6 +19,7 @@ def service(settings: Settings) -> Service:
         routers=[api.router],
         rounds=[Round("matching", rounds.run)],
         actions=api.ACTIONS,
+        recovery=RECOVERY,
     )
 
 

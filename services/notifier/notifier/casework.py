@@ -126,7 +126,9 @@ class Cases:
         def seal(audience: Audience) -> str:
             return self._work.seal(audience, detail, OutreachLogged, row.referral_id)
 
-        return Sealed(desk=seal(Audience.DESK), matcher=seal(Audience.MATCHER) if decided.to_matcher else None)
+        # For ourselves too: a database that was set back has to know its own steps again.
+        desk, notifier = seal(Audience.DESK), seal(Audience.NOTIFIER)
+        return Sealed(desk=desk, notifier=notifier, matcher=seal(Audience.MATCHER) if decided.to_matcher else None)
 
     def _planned(self, row: CaseRow, plan: Plan) -> sends.Planned:
         due_at, window_ends = due(self._programme(row), row, plan.message, plan.attempt, self._work.now)

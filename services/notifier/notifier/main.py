@@ -5,6 +5,7 @@ from pathlib import Path
 from chassis import Round, Service, load, run
 
 from notifier import api, handlers, pages
+from notifier.recovery import RECOVERY
 from notifier.sends import overdue, sending, watching
 from notifier.sends.letters import Sender
 from notifier.sends.smtp import MailServer
@@ -29,6 +30,7 @@ def service(settings: Settings) -> Service:
             _mail_server(settings),
         ],
         actions=api.ACTIONS,
+        recovery=RECOVERY,
         body_limit=16 * 1024,
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from chassis import Round, Service, load, run
 
 from sla_monitor import api, handlers, sweep
+from sla_monitor.recovery import RECOVERY
 from sla_monitor.settings import Settings
 
 
@@ -16,7 +17,9 @@ def service(settings: Settings) -> Service:
         consumer=handlers.consumer,
         migrations=Path(__file__).parent / "migrations",
         routers=[api.router],
-        rounds=[Round("sweep", sweep.run)],
+        # A deadline that stands on the topic is not published twice, and nobody may miss one: it goes on.
+        rounds=[Round("sweep", sweep.run, while_halted=True)],
+        recovery=RECOVERY,
     )
 
 

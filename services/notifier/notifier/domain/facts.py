@@ -221,5 +221,13 @@ class Undelivered(Fact):
 
 
 @dataclass(frozen=True)
+class Recalled(Fact):
+    """A step that we had logged, and that a database which was set back has lost."""
+
+    step: str
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
 class Unreachable(AboutAttempt):
     """A coordinator decides that this supporter cannot be asked."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from notifier.domain import people
+from notifier.domain import people, recall
 from notifier.domain.decisions import Decision, Decisions, Log, Open, Plan, Resolve
 from notifier.domain.ending import closed, declined
 from notifier.domain.facts import (
@@ -31,6 +31,7 @@ from notifier.domain.facts import (
     Pressed,
     Proposed,
     Quiet,
+    Recalled,
     Recipient,
     Released,
     ReleaseRequested,
@@ -242,4 +243,5 @@ RULES: Mapping[type[Fact], Callable[[Case, Any], Outcome]] = {
     Handed: handed,
     Undelivered: undelivered,
     Unreachable: _unreachable,
+    Recalled: recall.recalled,
 }

@@ -225,6 +225,43 @@ async def overrule(connection: Connection, send_id: UUID, state: str) -> Claimed
     return _claimed(row) if row else None
 
 
+async def doubt(connection: Connection, messages: Sequence[str]) -> list[Claimed]:
+    """
+    End as unknown the messages of these kinds that a database which was set back may not know to have been sent.
+
+    These are what was due when it was found, what was planned since (read again, or for a case that is new), and
+    whatever belongs to a case of which something was lost; not what a coordinator has ordered since.
+    """
+    rows = await connection.fetch(
+        """
+        UPDATE send SET state = 'unknown', code = 'restored', ended_at = statement_timestamp()
+          FROM restoration
+         WHERE send.state IN ('planned', 'refused') AND send.message = ANY($1::text[]) AND about NOT LIKE 'again/%'
+           AND (due_at <= halted_at OR planned_at >= halted_at
+                OR EXISTS (SELECT FROM lost_event
+                            WHERE lost_event.referral_id = send.referral_id::text AND found_at >= halted_at))
+        RETURNING send_id, send.referral_id, message, attempt, message_id, tries
+        """,
+        messages,
+    )
+    return [Claimed(**row) for row in rows]
+
+
+async def without_link(connection: Connection) -> dict[UUID, list[int]]:
+    """Attempts, of cases of which something was lost, whose private link was lost too."""
+    rows = await connection.fetch(
+        """
+        SELECT referral_id, array_agg(number ORDER BY number) AS numbers
+          FROM outreach_attempt AS known
+         WHERE EXISTS (SELECT FROM lost_event, restoration
+                        WHERE lost_event.referral_id = known.referral_id::text AND found_at >= halted_at)
+           AND NOT EXISTS (SELECT FROM link WHERE link.referral_id = known.referral_id AND link.attempt = known.number)
+         GROUP BY referral_id
+        """
+    )
+    return {row["referral_id"]: row["numbers"] for row in rows}
+
+
 async def pause(connection: Connection, programme: str) -> None:
     """Send nothing more for a programme; no error where it is paused."""
     await connection.execute("INSERT INTO outreach_pause (programme) VALUES ($1) ON CONFLICT DO NOTHING", programme)

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from chassis import THE_WORLD, Transactions, UnitOfWork
+from chassis import THE_WORLD, Transactions, UnitOfWork, restored
 from chassis.log import logger
 
 from notifier import contacts
@@ -65,8 +65,8 @@ async def claim_due(transactions: Transactions, limit: int) -> list[Ready]:
 
 
 async def is_stale(work: UnitOfWork) -> bool:
-    """Whether too little is known of what has been said by now."""
-    return (await work.horizon()).behind > STALE
+    """Whether too little is known of what has been said by now, or, after a restore, of what has been sent."""
+    return (await work.horizon()).behind > STALE or not await restored.may_act(work.connection)
 
 
 async def _write(work: UnitOfWork, claimed: list[Claimed], deadline: Deadline) -> list[Ready]:

@@ -184,7 +184,7 @@ def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
 def _with_starts(case: Case, starts: Mapping[str, Start], *, begins: bool) -> Case:
     for kind, start in starts.items():
         clock = case.clocks.get(kind, Clock(kind))
-        if clock.verdict is None:
+        if clock.verdict is None or clock.start is None:  # without a start: recalled after a restore
             least = start if clock.start is None else min(clock.start, start)
             case = _with_clock(case, replace(clock, begun=clock.begun or begins, start=least))
     return case
