@@ -6,21 +6,21 @@ published. So what was due, or is planned anew from what is read again, is not s
 as about every message whose fate is unknown.
 """
 
+from collections.abc import Collection
+
 from chassis import Recovery, UnitOfWork
 from peerline.compartments import StepDetail
 from peerline.events import Audience, Event, OutreachLogged
 from peerline.sealing import Unreadable
 
 from notifier.casework import Cases
+from notifier.domain import recall as recall_rules
 from notifier.domain.facts import Message, Recalled, Recipient, Undelivered
-from notifier.domain.state import Page
-from notifier.repository import sends
-from notifier.repository.cases import MatchRow
+from notifier.repository import links, sends
+from notifier.repository.cases import CaseRow, MatchRow
 
 TO_PEOPLE = [message.value for message in Message if message.recipient is not Recipient.COORDINATOR]
 """A coordinator who is told twice is not harmed, and one who is never told might be."""
-
-NEEDS_LINK = (Page.WISH, Page.NAME, Page.CONTACT)
 
 
 async def recall(event: Event, work: UnitOfWork) -> None:
@@ -55,25 +55,29 @@ async def _step(event: OutreachLogged, work: UnitOfWork) -> str | None:
 async def settle(work: UnitOfWork) -> None:
     """Before sending goes on: whatever may have been sent is a coordinator's, and so are links that were lost."""
     doubtful = await sends.doubt(work.connection, TO_PEOPLE)
-    without_link = await sends.without_link(work.connection)
-    cases = await Cases.known(work, sorted({send.referral_id for send in doubtful} | set(without_link)))
+    linked = await links.of_cases_with_losses(work.connection)
+    cases = await Cases.known(work, sorted({send.referral_id for send in doubtful} | linked.keys()))
     for send in doubtful:
         fact = Undelivered(work.now, Message(send.message), str(send.send_id), unknown=True, attempt=send.attempt)
         cases.take(send.referral_id, fact)
-    for referral_id in without_link:
-        row = cases.rows[referral_id]
-        for number in without_link[referral_id]:
-            if row.case.page(number) in NEEDS_LINK:
-                await work.open_item(
-                    "link-lost",
-                    subject=f"{referral_id}/{number}",
-                    referral_id=referral_id,
-                    programme=row.programme,
-                    reason=row.case.page(number).value,
-                    urgent=True,
-                )
+    for referral_id, known in linked.items():
+        await _list_lost_links(work, cases.rows[referral_id], known)
     if cases.rows:
         await cases.settle()
+
+
+async def _list_lost_links(work: UnitOfWork, row: CaseRow, known: Collection[tuple[str, int | None]]) -> None:
+    """Only the hash of a link is kept, and it is gone: what was mailed opens nothing, and nobody would be told."""
+    for audience, attempt in recall_rules.pages_in_use(row.case):
+        if (audience, attempt) not in known:
+            await work.open_item(
+                "link-lost",
+                subject=f"{row.referral_id}/{attempt or audience}",
+                referral_id=row.referral_id,
+                programme=row.programme,
+                reason=audience,
+                urgent=True,
+            )
 
 
 RECOVERY = Recovery(recall, settle)

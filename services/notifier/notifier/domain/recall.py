@@ -1,6 +1,6 @@
 """What a step that we had logged says, to a database that was set back and has lost it. Nothing is logged again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from notifier.domain import ending
 from notifier.domain.decisions import Decisions, Plan
 from notifier.domain.facts import Recalled
-from notifier.domain.state import Case
+from notifier.domain.state import Case, Page
 
 OF_THE_ATTEMPT: Mapping[str, str] = {
     "supporter-notified": "notified_at",
@@ -44,6 +44,17 @@ def recalled(case: Case, fact: Recalled) -> tuple[Case, Decisions]:
     if name := OF_THE_CASE.get(fact.step):
         return replace(case, **_since(case, name, fact.at)), ()
     return case, ()
+
+
+def pages_in_use(case: Case) -> Iterator[tuple[str, int | None]]:
+    """Whose private pages the case waits for beyond the question to a supporter: audience and attempt."""
+    if case.closed_at:
+        return
+    if case.invited_at and not (case.wanted_at or case.silent_at):
+        yield "physician", None
+    for attempt in case.attempts:
+        if case.page(attempt.number) in (Page.WISH, Page.NAME, Page.CONTACT):
+            yield "supporter", attempt.number
 
 
 def _since(known: object, name: str, at: datetime) -> dict[str, Any]:

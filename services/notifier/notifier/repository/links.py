@@ -46,6 +46,22 @@ async def find(connection: Connection, token_hash: bytes, audience: str) -> Link
     return Link(**row) if row else None
 
 
+async def of_cases_with_losses(connection: Connection) -> dict[UUID, set[tuple[str, int | None]]]:
+    """The cases of which a database that was set back has lost something, with the links that it has."""
+    rows = await connection.fetch(
+        """
+        SELECT c.referral_id, link.audience, link.attempt
+          FROM outreach_case c LEFT JOIN link USING (referral_id)
+         WHERE EXISTS (SELECT FROM lost_event, restoration
+                        WHERE lost_event.referral_id = c.referral_id::text AND found_at >= halted_at)
+        """
+    )
+    found: dict[UUID, set[tuple[str, int | None]]] = {}
+    for row in rows:
+        found.setdefault(row["referral_id"], set()).add((row["audience"], row["attempt"]))
+    return found
+
+
 async def delete_expired(connection: Connection, limit: int) -> None:
     """Delete some links that no longer open anything, those that ended first."""
     await connection.execute(

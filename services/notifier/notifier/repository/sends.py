@@ -247,21 +247,6 @@ async def doubt(connection: Connection, messages: Sequence[str]) -> list[Claimed
     return [Claimed(**row) for row in rows]
 
 
-async def without_link(connection: Connection) -> dict[UUID, list[int]]:
-    """Attempts, of cases of which something was lost, whose private link was lost too."""
-    rows = await connection.fetch(
-        """
-        SELECT referral_id, array_agg(number ORDER BY number) AS numbers
-          FROM outreach_attempt AS known
-         WHERE EXISTS (SELECT FROM lost_event, restoration
-                        WHERE lost_event.referral_id = known.referral_id::text AND found_at >= halted_at)
-           AND NOT EXISTS (SELECT FROM link WHERE link.referral_id = known.referral_id AND link.attempt = known.number)
-         GROUP BY referral_id
-        """
-    )
-    return {row["referral_id"]: row["numbers"] for row in rows}
-
-
 async def pause(connection: Connection, programme: str) -> None:
     """Send nothing more for a programme; no error where it is paused."""
     await connection.execute("INSERT INTO outreach_pause (programme) VALUES ($1) ON CONFLICT DO NOTHING", programme)
