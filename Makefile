@@ -26,7 +26,7 @@ test: setup  ## every test but the long ones
 	$(BIN)/pytest -m "not long" $(ARGS)
 
 test-long: setup  ## campaigns and simulations
-	$(BIN)/pytest -m long $(ARGS)
+	$(BIN)/python -m tests.long $(ARGS)
 
 check: setup  ## lint, types, layers, schema compatibility
 	$(BIN)/ruff check $(SOURCES)
