@@ -9,6 +9,7 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from chassis.failures import THE_WORLD
 from chassis.log import logger
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -34,7 +35,7 @@ async def open_pool(url: str, *, patience: float = 60) -> Pool:
     while True:
         try:
             return await asyncpg.create_pool(url, min_size=1, max_size=8, command_timeout=60, server_settings=PATIENCE)
-        except (OSError, asyncpg.CannotConnectNowError) as error:
+        except THE_WORLD as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             log.warning("database_awaited", error=type(error).__name__)
