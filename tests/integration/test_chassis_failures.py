@@ -191,6 +191,25 @@ async def test_a_repeat_with_another_body_is_set_aside_and_cannot_be_replayed_on
     assert counter.taken == [("referral-created", referral.referral_id)]
 
 
+async def test_what_was_taken_tells_a_repeat_from_a_contradiction_whichever_comes_first_in_a_batch(
+    workplace: Workplace, counter: Counter, tmp_path: Path
+) -> None:
+    referral = a_referral(workplace, 1)
+    await workplace.publish(referral)
+    async with workplace.running(counter.service(workplace, tmp_path)):
+        await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 1)
+    contradiction = referral.model_copy(update={"received_at": NOW + timedelta(hours=1)})
+    await workplace.publish(contradiction, referral)
+
+    async with workplace.running(counter.service(workplace, tmp_path), role="operator") as service:
+        await workplace.publish(a_referral(workplace, 2))
+        await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 2)
+        await until(lambda: _has_entries(service), what="the contradiction in quarantine")
+        aside = await quarantined(service)
+
+    assert aside == [("same-id-other-body", "")]
+
+
 async def test_a_topic_that_was_made_anew_is_not_passed_over_in_silence(
     workplace: Workplace, counter: Counter, tmp_path: Path
 ) -> None:

@@ -214,13 +214,12 @@ async def _new(work: UnitOfWork, decoded: Sequence[Decoded]) -> tuple[list[Decod
     if not decoded:
         return [], []
     first: dict[UUID, Decoded] = {}
-    contradicting = []
     for item in decoded:
-        known = first.setdefault(item.event.event_id, item)
-        if known.body_hash != item.body_hash:
-            contradicting.append(_refused(item, CONTRADICTING))
-    taken, differing = await inbox.take(work.connection, {event_id: item.body_hash for event_id, item in first.items()})
-    contradicting += [_refused(first[event_id], CONTRADICTING) for event_id in differing]
+        first.setdefault(item.event.event_id, item)
+    hashes = {event_id: item.body_hash for event_id, item in first.items()}
+    taken, before = await inbox.take(work.connection, hashes)
+    valid = hashes | before  # what was taken before counts, not what comes first in this batch
+    contradicting = [_refused(item, CONTRADICTING) for item in decoded if item.body_hash != valid[item.event.event_id]]
     new = [item for event_id, item in first.items() if event_id in taken]
     for item in new:
         metrics.EVENTS_TAKEN.labels(item.record.topic).inc()

@@ -6,9 +6,9 @@ from uuid import UUID
 from chassis.database import Connection
 
 
-async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[set[UUID], set[UUID]]:
+async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[set[UUID], dict[UUID, bytes]]:
     """
-    Note these events as taken. Gives (new, contradicting): a contradicting id was taken with another body.
+    Note these events as taken. Gives those that are new, and the hash of the body with which each other one was taken.
 
     Sorted by id, so that two consumers with the same events wait for each other instead of deadlocking.
     """
@@ -25,9 +25,9 @@ async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[se
     new = {row["event_id"] for row in rows}
     seen = [event_id for event_id in ids if event_id not in new]
     if not seen:
-        return new, set()
+        return new, {}
     rows = await connection.fetch("SELECT event_id, body_hash FROM inbox WHERE event_id = ANY($1::uuid[])", seen)
-    return new, {row["event_id"] for row in rows if row["body_hash"] != hashes[row["event_id"]]}
+    return new, {row["event_id"]: row["body_hash"] for row in rows}
 
 
 async def prune(connection: Connection) -> None:
