@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import httpx
 import psutil
 import pytest
@@ -35,7 +36,7 @@ class Office:
     accepted: list[str] = field(default_factory=list)
     taken_back: set[str] = field(default_factory=set)
     slowest: float = 0.0
-    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1000, 9000)))
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1000, 3000)))
 
     async def enter(self, client: httpx.AsyncClient, *, patiently: bool = False) -> str:
         """Ask for one physician; with patience again and again until it is accepted. Gives the referral."""
@@ -79,6 +80,14 @@ class Office:
         for child in (self.intake, self.matcher):
             await child.ready()
         return referrals, matches
+
+    async def rows(self, query: str) -> list[asyncpg.Record]:
+        """Rows of intake's database."""
+        connection = await asyncpg.connect(self.place.database("intake"))
+        try:
+            return list(await connection.fetch(query))
+        finally:
+            await connection.close()
 
     async def is_red(self) -> bool:
         """Whether intake says that its oldest event waits for too long."""
@@ -147,7 +156,7 @@ async def office(processes: Office) -> Office:
     for child in (processes.intake, processes.matcher):
         await child.ready()
     if not processes.accepted:
-        rows = [f"Dr {number},{number}@example.org,npi,{number},physician" for number in range(1000, 9000)]
+        rows = [f"Dr {number},{number}@example.org,npi,{number},physician" for number in range(1000, 3000)]
         table = "\n".join(["name,email,identifier_system,identifier,role", *rows])
         async with client_of(processes.place, processes.intake) as client:
             loaded = await client.put("/v1/directory", content=table, headers={"content-type": "text/csv"})
@@ -221,3 +230,22 @@ async def test_fault_12_a_database_that_is_shut_down_at_once_and_started_again_l
         return postgres.process is not None and not postgres.process.running
 
     assert await under_load(office, shut_down, patiently=True) < UNATTENDED
+
+
+async def test_a_service_that_is_told_to_stop_while_the_broker_is_away_stops_and_keeps_what_it_has_accepted(
+    office: Office,
+) -> None:
+    kafka = office.place.servers.kafka
+    await asyncio.to_thread(kafka.stop)
+    async with client_of(office.place, office.intake) as client:
+        for _ in range(5):
+            await office.enter(client)
+        await until(office.is_red, what="what was accepted to wait for the broker")
+
+    office.intake.popen.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(office.intake.popen.wait, 15)
+    await asyncio.to_thread(kafka.start)
+
+    assert office.intake.popen.returncode in (0, -signal.SIGTERM)
+    rows = await office.rows("SELECT event_id FROM outbox")
+    assert len(rows) == 5

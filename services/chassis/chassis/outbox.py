@@ -60,9 +60,13 @@ async def append(connection: Connection, records: Sequence[Record], *, bells: st
     )
 
 
-async def oldest(connection: Connection, limit: int) -> list[Record]:
-    """The first records to publish."""
-    rows = await connection.fetch("SELECT id, topic, key, headers, body FROM outbox ORDER BY id LIMIT $1", limit)
+async def oldest(connection: Connection, limit: int, besides: Sequence[bytes] = ()) -> list[Record]:
+    """The first records to publish, without those of some keys."""
+    rows = await connection.fetch(
+        "SELECT id, topic, key, headers, body FROM outbox WHERE key <> ALL ($2::bytea[]) ORDER BY id LIMIT $1",
+        limit,
+        list(besides),
+    )
     return [
         Record(topic=row["topic"], key=row["key"], headers=_unpacked(row["headers"]), body=row["body"], id=row["id"])
         for row in rows

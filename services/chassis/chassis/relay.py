@@ -6,18 +6,25 @@ connection is gone, so is the right to delete. It deletes exactly what the broke
 position on the topic with it. Events of one referral go out one after the other: the next only when the one
 before is acknowledged.
 
+A leader that stands still loses its connection, and with it its lock, to LEASE; while it waits for Kafka it
+keeps the connection awake. When it goes on it finds that out before it sends anything more.
+
+What the broker refuses fails its neighbours in the same batch too. So after a failure records go one by one,
+until the one that is refused is found; its referral then waits, and the others go on.
+
 Before it publishes, and after every failure, it compares the database with the topic (own_topic.py): what
 stands there already is not published again, and what the database has lost is taken in.
 """
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import RecordMetadata
 
 from chassis import metrics, outbox, own_topic, restored
@@ -33,6 +40,14 @@ from chassis.work import OUTBOX_BELL
 LOCK = 0x6F75_7462_6F78  # "outbox"
 BATCH = 500
 STANDBY = 1.0  # seconds between a standby's attempts to become leader
+LEASE = {
+    "idle_session_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    "tcp_user_timeout": "30s",  # of a leader that does not take an answer off its socket
+}
+"""How long PostgreSQL keeps the connection, and so the lock, of a leader that says nothing."""
+PULSE = 5.0  # seconds between signs of life while Kafka is waited for
+REFUSED = 30.0  # seconds for which the referral of a refused record waits
 log = logger("chassis")
 
 
@@ -55,6 +70,8 @@ class Relay:
         self._recall = recall
         self._has_lost = False
         self._positions: dict[int, int] = {}
+        self._one_by_one = False
+        self._refused: dict[bytes, float] = {}
 
     async def run(self) -> None:
         """Stand by, lead, and start over after any failure, until cancelled."""
@@ -68,7 +85,7 @@ class Relay:
             await asyncio.sleep(STANDBY)
 
     async def _stand_by(self) -> None:
-        connection = await asyncpg.connect(self._url, command_timeout=30)
+        connection = await asyncpg.connect(self._url, command_timeout=30, server_settings=LEASE)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
                 await asyncio.sleep(STANDBY)
@@ -82,7 +99,7 @@ class Relay:
         vouched = False
         while True:
             try:
-                async with self._producing() as producer:
+                async with self._producing(connection) as producer:
                     await self._compare(connection, producer)
                     if not vouched:
                         await restored.vouch(connection)
@@ -90,19 +107,20 @@ class Relay:
                     await self._publish_all(producer, connection)
             except KafkaError as error:
                 _failed(error)
+            await connection.execute("SELECT 1")
             await asyncio.sleep(STANDBY)
 
     @asynccontextmanager
-    async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
+    async def _producing(self, connection: Connection) -> AsyncIterator[AIOKafkaProducer]:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap, client_id=self._client_id, enable_idempotence=True,
             linger_ms=2, max_batch_size=131_072, request_timeout_ms=20_000,
         )  # fmt: skip
         try:
-            await producer.start()
+            await _awake(connection, producer.start())
             yield producer
         finally:
-            await producer.stop()
+            await _drop(producer)
 
     async def _compare(self, connection: Connection, producer: AIOKafkaProducer) -> None:
         """Compare the database with its topic; what it had lost halts the sending (restored.py)."""
@@ -117,9 +135,10 @@ class Relay:
     async def _publish_all(self, producer: AIOKafkaProducer, connection: Connection) -> None:
         while True:
             self._rung.clear()
-            records = await outbox.oldest(connection, BATCH)
+            records = await outbox.oldest(connection, BATCH, besides=self._waiting())
             if records:
                 await self._publish(producer, connection, records)
+                self._one_by_one = False
             else:
                 await _until(self._rung, STANDBY)
 
@@ -133,34 +152,51 @@ class Relay:
         if self._has_lost:
             again = await outbox.delete_decided_again(connection, [record.id for record in records])
             records = [record for record in records if record.id not in again]
-        ends = await self._send_in_waves(producer, records)
+        ends = await self._send_in_waves(producer, connection, records)
         async with connection.transaction():
             await outbox.delete(connection, [record.id for record in records])
             await restored.move(connection, ends)
         self._positions |= ends
 
-    async def _send_in_waves(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> dict[int, int]:
+    async def _send_in_waves(
+        self, producer: AIOKafkaProducer, connection: Connection, records: Sequence[Record]
+    ) -> dict[int, int]:
         """Send all that can be sent; gives where each partition goes on after them, or raises the last failure."""
         queues: defaultdict[bytes, deque[Record]] = defaultdict(deque)
         for record in records:
             queues[record.key].append(record)
         ends: dict[int, int] = {}
-        failure: BaseException | None = None
-        while queues:
-            wave = [queue.popleft() for queue in queues.values()]
-            results = await asyncio.gather(*[self._send(producer, record) for record in wave], return_exceptions=True)
+        failures: list[BaseException] = []
+        while queues and not (failures and self._one_by_one):
+            wave = [queue.popleft() for queue in list(queues.values())[: 1 if self._one_by_one else None]]
+            sends = [self._send(producer, record) for record in wave]
+            results = await _awake(connection, asyncio.gather(*sends, return_exceptions=True))
             for record, result in zip(wave, results, strict=True):
                 if isinstance(result, BaseException):
-                    failure = result
+                    failures.append(result)
+                    self._set_back(record, result)
                     queues.pop(record.key)
                     continue
                 ends[result.partition] = max(ends.get(result.partition, 0), result.offset + 1)
                 metrics.EVENTS_PUBLISHED.labels(record.topic).inc()
                 if not queues[record.key]:
                     queues.pop(record.key)
-        if failure:
-            raise failure
+            if queues:
+                await connection.execute("SELECT 1")  # whoever stood still meanwhile leads no more
+        if failures:
+            self._one_by_one = True
+            raise failures[-1]
         return ends
+
+    def _set_back(self, record: Record, error: BaseException) -> None:
+        """Let the referral of a record wait that was refused by itself; not that of one that failed with others."""
+        if self._one_by_one and isinstance(error, KafkaError) and not error.retriable:
+            self._refused[record.key] = asyncio.get_running_loop().time() + REFUSED
+
+    def _waiting(self) -> list[bytes]:
+        now = asyncio.get_running_loop().time()
+        self._refused = {key: until for key, until in self._refused.items() if until > now}
+        return list(self._refused)
 
     async def _send(self, producer: AIOKafkaProducer, record: Record) -> RecordMetadata:
         sent = await producer.send_and_wait(
@@ -169,6 +205,29 @@ class Relay:
         if sent.offset < self._positions.get(sent.partition, 0):
             raise OffsetUnknown
         return sent
+
+
+async def _awake(connection: Connection, waiting: Awaitable[Any]) -> Any:
+    """Wait for Kafka while the connection lasts; raises what the database does once it is lost."""
+    task = asyncio.ensure_future(waiting)
+    try:
+        while not (await asyncio.wait([task], timeout=PULSE))[0]:
+            await connection.execute("SELECT 1")
+        return task.result()
+    finally:
+        task.cancel()
+
+
+async def _drop(producer: AIOKafkaProducer) -> None:
+    """
+    Stop a producer, and send nothing more of what it holds.
+
+    Its own stop would send that first, for as long as the broker is away. But what was not acknowledged is in
+    the outbox still, and another leader may have sent it.
+    """
+    producer._message_accumulator.fail_all(ProducerClosed())
+    await producer._sender.close()
+    await producer.stop()
 
 
 def _failed(error: BaseException) -> None:

@@ -1,0 +1,126 @@
+"""The relay when single records fail, when its producer is out of step, and when its leader stands still."""
+
+import asyncio
+from collections import defaultdict
+from pathlib import Path
+from signal import SIGSTOP, SIGTERM
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import OutOfOrderSequenceNumber
+from chassis import relay
+from peerline.events import Topic
+
+from tests.faults.killed_place import a_process, a_referral, doubled_ids
+from tests.integration.test_chassis_relay import a_relay, an_outbox, left, write
+from tests.support.killed import Point
+from tests.support.workplace import Workplace, until
+
+SMALL, BIG = b"small", b"x" * 60_000
+OTHERS = [f"r{number}".encode() for number in range(20)]
+
+
+async def take_at_most(place: Workplace, size: int) -> None:
+    """Have the broker refuse larger records of matcher's topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.servers.bootstrap)
+    await admin.start()
+    try:
+        topic = f"{place.prefix}{Topic.MATCHES}"
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, configs={"max.message.bytes": str(size)})]
+        )
+    finally:
+        await admin.close()
+
+
+async def bodies(place: Workplace) -> dict[bytes, list[bytes]]:
+    found: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for record in await place.records(Topic.MATCHES):
+        found[record.key].append(record.value)
+    return dict(found)
+
+
+async def test_a_record_that_the_broker_refuses_holds_up_its_own_referral_only_and_goes_out_in_order_later(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "STANDBY", 0.1)
+    monkeypatch.setattr(relay, "REFUSED", 2.0)
+    await take_at_most(workplace, 40_000)
+    async with an_outbox(workplace, tmp_path) as pool:
+        # One batch and partition hold records of several referrals, and the broker refuses a batch as a whole.
+        for number in range(3):
+            await write(pool, *[(key, SMALL + str(number).encode()) for key in OTHERS])
+            await write(pool, (b"a", BIG if number == 1 else SMALL + str(number).encode()))
+
+        async with a_relay(workplace):
+            await until(lambda: are_left(pool, 2), seconds=60, what="all but what is refused")
+            while_refused = await bodies(workplace)
+            await write(pool, *[(key, SMALL + b"3") for key in OTHERS])
+            await until(lambda: are_left(pool, 2), seconds=60, what="what was written meanwhile")
+            await take_at_most(workplace, 1_000_000)
+            await until(lambda: are_left(pool, 0), seconds=60, what="an empty outbox")
+
+    in_order = [SMALL + str(number).encode() for number in range(4)]
+    assert while_refused == {b"a": in_order[:1]} | dict.fromkeys(OTHERS, in_order[:3])
+    assert await bodies(workplace) == {b"a": [in_order[0], BIG, in_order[2]]} | dict.fromkeys(OTHERS, in_order)
+
+
+async def are_left(pool: Any, count: int) -> bool:
+    return await left(pool) == count
+
+
+async def test_a_producer_whose_sequence_the_broker_does_not_accept_is_replaced_and_nothing_is_doubled(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[BaseException] = []
+    send_and_wait = AIOKafkaProducer.send_and_wait
+
+    async def out_of_step(producer: Any, topic: str, body: bytes, **named: Any) -> Any:
+        if body == b"7" and not refused:
+            for number in range(2):  # as after a batch that was given up: its numbers are missing to the broker
+                producer._txn_manager.increment_sequence_number(TopicPartition(topic, number), 3)
+        try:
+            return await send_and_wait(producer, topic, body, **named)
+        except OutOfOrderSequenceNumber as error:
+            refused.append(error)
+            raise
+
+    monkeypatch.setattr(AIOKafkaProducer, "send_and_wait", out_of_step)
+    monkeypatch.setattr(relay, "STANDBY", 0.1)
+    async with an_outbox(workplace, tmp_path) as pool, a_relay(workplace):
+        for number in range(20):
+            await write(pool, *[(key, str(number).encode()) for key in OTHERS])
+            if number == 5:
+                await until(lambda: are_left(pool, 0), what="the first to be out")
+        await until(lambda: are_left(pool, 0), seconds=60, what="an empty outbox")
+
+    assert refused
+    assert await bodies(workplace) == {key: [str(number).encode() for number in range(20)] for key in OTHERS}
+
+
+async def test_a_leader_that_stands_still_is_replaced_and_when_it_goes_on_doubles_nothing(
+    workplace: Workplace,
+) -> None:
+    referrals = [a_referral(workplace) for _ in range(40)]
+    lease: dict[str, object] = {"chassis.relay:LEASE.idle_session_timeout": "3s", "chassis.relay:STANDBY": 0.2}
+    in_the_middle = Point("after", "aiokafka:AIOKafkaProducer.send_and_wait", SIGSTOP)
+
+    async with a_process(workplace, "matcher", in_the_middle, constants=lease) as leader:
+        await leader.ready()
+        async with a_process(workplace, "matcher", constants=lease) as standby:
+            await standby.ready()
+            await workplace.publish(*[each.created() for each in referrals[:30]])
+            await leader.struck()
+            await workplace.wait_for(Topic.MATCHES, lambda found: len(found) >= 30, seconds=60)
+            leader.go_on()
+            await leader.ready()
+            standby.popen.send_signal(SIGTERM)
+            await asyncio.to_thread(standby.popen.wait, 30)
+        await workplace.publish(*[each.created() for each in referrals[30:]])
+        events = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) >= 40, seconds=60)
+
+    assert {event.referral_id for event in events} == {each.referral_id for each in referrals}
+    assert await doubled_ids(workplace, Topic.MATCHES) == []
