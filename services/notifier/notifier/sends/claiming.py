@@ -50,7 +50,8 @@ async def claim_due(transactions: Transactions, limit: int) -> list[Ready]:
     deadline = Deadline.after(transactions.get(MailServer).timeout)
     try:
         async with transactions.begin() as work:
-            if not await is_stale(work):
+            # Asked for each claim: while we wait for messages on their way, the database may be set back.
+            if await restored.may_act(work.connection) and not await is_stale(work):
                 claimed = await sends.claim(work.connection, limit)
             return await _write(work, claimed, deadline)
     except THE_WORLD:

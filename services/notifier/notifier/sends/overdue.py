@@ -26,12 +26,12 @@ async def run(transactions: Transactions) -> timedelta | None:
     after = transactions.get(MailServer).abandoned_after
     async with transactions.begin() as work:
         abandoned = await sends.abandoned(work.connection, after, AT_A_TIME)
+        missed = await _find_hours(work)
+        seconds = await sends.next_abandoned(work.connection, after)
     for claimed in abandoned:
         await _give_up(transactions, claimed)
-    while await _find_hours(transactions):
-        pass
-    async with transactions.begin() as work:
-        seconds = await sends.next_abandoned(work.connection, after)
+    if abandoned or missed == AT_A_TIME:
+        return timedelta(0)
     return None if seconds is None else timedelta(seconds=max(SHORTEST_PAUSE, seconds))
 
 
@@ -56,15 +56,14 @@ async def _give_up(transactions: Transactions, claimed: Claimed) -> None:
                 )
 
 
-async def _find_hours(transactions: Transactions) -> bool:
-    """Messages that missed their hours, because we were down or paused, wait for the next ones; True if there are more."""
-    async with transactions.begin() as work:
-        missed = await sends.late(work.connection, AT_A_TIME)
-        for late in missed:
-            await _postpone(work, late)
-        if missed:
-            work.wake()
-    return len(missed) == AT_A_TIME
+async def _find_hours(work: UnitOfWork) -> int:
+    """Messages that missed their hours, because we were down or paused, wait for the next ones; gives their number."""
+    missed = await sends.late(work.connection, AT_A_TIME)
+    for late in missed:
+        await _postpone(work, late)
+    if missed:
+        work.wake()
+    return len(missed)
 
 
 async def _postpone(work: UnitOfWork, late: Late) -> None:
