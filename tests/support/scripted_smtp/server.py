@@ -54,6 +54,7 @@ class ScriptedServer:
     tls: ssl.SSLContext | None = None
     pace: float = 1.0  # seconds between bytes of a trickled answer
     slow: float = 3.0  # seconds
+    taken: str = "250 2.0.0 taken"  # the answer to content that is delivered
     kept: Callable[[Delivery], None] | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     acts: Counter[Act] = field(default_factory=Counter)
@@ -180,7 +181,7 @@ class _Conversation:
             await asyncio.sleep(self.server.slow)
         if act is Act.TRICKLE_AFTER_DATA:
             self.act = Act.TRICKLE
-        await self._say("250 2.0.0 taken")
+        await self._say(self.server.taken)
         self.server.answered += 1
         if act is Act.CUT_AFTER_250:
             self.writer.close()  # in order, so that the answer does arrive
