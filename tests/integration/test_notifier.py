@@ -252,7 +252,7 @@ async def test_a_message_whose_sender_died_becomes_unknown_and_can_be_settled(wo
         await running.fetch(
             """
             INSERT INTO send (referral_id, message, about, attempt, message_id, due_at, state, claimed_at)
-            SELECT $1, 'supporter-reminded', 'test', 1, 'x', now(), 'sending', now() - interval '1 minute'
+            SELECT $1, 'supporter-asked', 'test', 1, 'x', now(), 'sending', now() - interval '1 minute'
             """,
             referral.id,
         )

@@ -1,6 +1,7 @@
 """From what was decided to what is published: the public part, and one sealed compartment per audience."""
 
 from typing import Any
+from uuid import UUID
 
 from chassis import UnitOfWork
 from peerline.compartments import ContactProfile, MatchingProfile, Origin, WithdrawalKind
@@ -66,7 +67,7 @@ def _joined(work: UnitOfWork, fact: Fact) -> ReferralJoined:
     if referral.into is None:
         raise LookupError("a joined referral without a case")
     return ReferralJoined(
-        **_head(work, ReferralJoined, referral),
+        **_head(work, ReferralJoined, referral, referral.into),  # once refused, it may join another
         sealed=_about_person(work, fact, ReferralJoined),
         into=referral.into,
         received_at=referral.received_at,
@@ -82,7 +83,7 @@ def _withdrawn(work: UnitOfWork, fact: Fact) -> ReferralWithdrawn:
     return ReferralWithdrawn(**_head(work, ReferralWithdrawn, referral, referral.sequence), sealed=sealed)
 
 
-def _head(work: UnitOfWork, event: type[Event], referral: Referral, *parts: int) -> dict[str, Any]:
+def _head(work: UnitOfWork, event: type[Event], referral: Referral, *parts: int | UUID) -> dict[str, Any]:
     return {
         "event_id": work.ids.event(event.name, referral.referral_id, *parts),
         "referral_id": referral.referral_id,

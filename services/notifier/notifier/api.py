@@ -10,7 +10,7 @@ from chassis.worklist import Actions
 from fastapi import APIRouter, Depends
 
 from notifier.casework import Cases
-from notifier.domain.facts import ClosedByCoordinator, Fact, Handed, Message, OtherRequested, Unreachable
+from notifier.domain.facts import ClosedByCoordinator, Fact, Handed, Message, OtherRequested, Unreachable, WaitedOn
 from notifier.repository import sends
 
 router = APIRouter(prefix="/v1")
@@ -98,6 +98,21 @@ async def match_again(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) ->
         await _take(work, failed.referral_id, Unreachable(work.now, failed.attempt))
 
 
+async def close_case(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """Nothing more is to be expected: the case ends."""
+    await _take(work, UUID(item.subject), ClosedByCoordinator(work.now))
+
+
+async def wait_on(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """Wait as long again; who stays silent is put here again."""
+    await _take(work, UUID(item.subject), WaitedOn(work.now))
+
+
+async def seek_another(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """The silent supporter is told to stop, and another is sought."""
+    await _take(work, UUID(item.subject), OtherRequested(work.now))
+
+
 async def _take(work: UnitOfWork, referral_id: UUID, fact: Fact) -> None:
     cases = await Cases.known(work, [referral_id])
     cases.take(referral_id, fact)
@@ -110,4 +125,5 @@ ACTIONS: Actions = {
     Message.DELIVERY_FAILED.value: DELIVERY,
     "unreadable": {"resolve": stays},
     "no-referral": {"resolve": stays},
+    "silent": {"close": close_case, "wait": wait_on, "other-supporter": seek_another, "resolve": stays},
 }

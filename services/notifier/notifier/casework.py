@@ -13,7 +13,7 @@ from peerline.events.outreach import PUBLIC_STEPS, Phase
 from peerline.programme import Programme
 
 from notifier.domain import timing
-from notifier.domain.decisions import Decision, Log, Open, Plan, Resolve
+from notifier.domain.decisions import Decision, Log, Moot, Open, Plan, Resolve
 from notifier.domain.facts import Fact, Message, Recipient
 from notifier.domain.fold import fold
 from notifier.domain.hours import ContactHours, earliest_contact
@@ -98,6 +98,11 @@ class Cases:
             await self._work.resolve_items_about("unreadable", row.referral_id)
         elif isinstance(decision, Resolve):
             await self._work.resolve_item(decision.kind, subject=subject)
+        elif isinstance(decision, Moot):
+            doubtful = await sends.in_doubt(self._work.connection, row.referral_id, decision.message, decision.attempt)
+            for send_id in doubtful:
+                for kind in (Message.DELIVERY_UNKNOWN, Message.DELIVERY_FAILED):
+                    await self._work.resolve_item(kind, subject=str(send_id), resolution="answered")
 
     def _event(self, row: CaseRow, decided: Log) -> tuple[CaseRow, OutreachLogged]:
         row.sequence += 1

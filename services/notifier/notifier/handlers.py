@@ -78,7 +78,7 @@ async def take_joined(triggers: Sequence[ReferralJoined], work: UnitOfWork) -> N
     cases = await Cases.of_events(work, triggers, [trigger.into for trigger in triggers])
     for trigger in triggers:
         if cases.rows[trigger.into].case.closed_at:
-            cases.take(trigger.referral_id, facts.JoinCameLate(work.now))
+            cases.take(trigger.referral_id, facts.JoinCameLate(work.now, trigger.into))
     await cases.settle()
 
 

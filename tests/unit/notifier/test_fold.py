@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from notifier.domain.state import Case, Page, Phase
 
 AT = datetime(2026, 6, 9, 14, 15, tzinfo=UTC)
 NUMBERS = st.integers(1, 3)
+OTHER = UUID(int=1)
 
 
 def after(*happened: facts.Fact, case: Case | None = None) -> tuple[Case, Decisions]:
@@ -63,7 +65,7 @@ ANY_FACT = st.one_of(
     st.builds(facts.Created, st.just(AT), st.booleans()),
     st.builds(facts.BecameReadable, st.just(AT)),
     st.builds(facts.Withdrawn, st.just(AT), st.sampled_from(Withdrawal)),
-    st.builds(facts.JoinCameLate, st.just(AT)),
+    st.builds(facts.JoinCameLate, st.just(AT), st.just(OTHER)),
     st.builds(facts.Forgotten, st.just(AT)),
     *(
         st.builds(kind, st.just(AT), NUMBERS)
@@ -73,7 +75,10 @@ ANY_FACT = st.one_of(
     *(st.builds(kind, st.just(AT), st.just("event")) for kind in (facts.Unresolved, facts.Unavailable, facts.Breached)),
     st.builds(facts.Pressed, st.just(AT), NUMBERS, st.sampled_from(Button)),
     st.builds(facts.Answered, st.just(AT), st.sampled_from(Answer)),
-    *(st.builds(kind, st.just(AT)) for kind in (facts.OtherRequested, facts.ClosedByCoordinator, facts.Quiet)),
+    *(
+        st.builds(kind, st.just(AT))
+        for kind in (facts.OtherRequested, facts.ClosedByCoordinator, facts.Quiet, facts.WaitedOn)
+    ),
     st.builds(facts.Overdue, st.just(AT)),
     st.builds(facts.Claimed, st.just(AT), st.sampled_from(Message)),
     st.builds(facts.Handed, st.just(AT), st.sampled_from(Message), NUMBERS),
@@ -242,7 +247,9 @@ def test_the_physician_may_withdraw_after_a_retraction_was_declined() -> None:
 
 
 def test_a_trigger_that_came_too_late_is_refused_once_and_opens_a_case_of_its_own() -> None:
-    case, decisions = after(facts.JoinCameLate(AT), facts.JoinCameLate(AT), *CREATED, facts.Proposed(AT, 1))
+    case, decisions = after(
+        facts.JoinCameLate(AT, OTHER), facts.JoinCameLate(AT, OTHER), *CREATED, facts.Proposed(AT, 1)
+    )
 
     assert steps(decisions) == ["join-refused"]
     assert case.page(1) is Page.ASKED

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from intake.domain.cases import Cases, FactKind, Referral, Standing, open_or_join
+from intake.domain.cases import Cases, Referral, Standing, open_or_join
 from intake.domain.people import Directory
 
 CLOSED = "closed"
@@ -42,16 +42,19 @@ def _stand(cases: Cases, directory: Directory, case: Referral) -> None:
 
 
 def _refuse_join(cases: Cases, directory: Directory, referral: Referral) -> None:
-    """The case had closed before the referral joined: it becomes a case of its own, whatever else is open."""
+    """
+    The case had closed before the referral joined: it gets the place that is now theirs.
+
+    That is a case of its own, unless another was opened for the person meanwhile: nobody has two at a time.
+    """
     person = directory.get(referral.person)
     if person is None:
         raise LookupError("a joined referral without its person")
     into = cases.get(referral.into)
-    opened = replace(referral, standing=Standing.OPEN, opened=True, into=None)
-    cases.state(FactKind.CREATED, opened, person=person)
     if into is not None:
         # The refusal proves that it is closed, and may be read before the step that says so.
         _close(cases, directory, into)
+    open_or_join(cases, referral, person)
 
 
 def _place_waiting(cases: Cases, directory: Directory, case: Referral) -> None:

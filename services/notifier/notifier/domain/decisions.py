@@ -43,5 +43,13 @@ class Resolve:
     kind: str
 
 
-Decision = Log | Plan | Open | Resolve
+@dataclass(frozen=True)
+class Moot:
+    """Whether this message arrived no longer matters: nobody need find out what became of it."""
+
+    message: Message
+    attempt: int | None = None
+
+
+Decision = Log | Plan | Open | Resolve | Moot
 Decisions = tuple[Decision, ...]

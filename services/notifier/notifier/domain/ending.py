@@ -37,4 +37,4 @@ def closed(case: Case, at: datetime, by: int | None = None) -> tuple[Case, Decis
             case, order = stopped(case, number, at)
             orders += order
     log = Log("closed", Phase.CLOSED, by)
-    return replace(case, closed_at=at), (*orders, log, Resolve("silent"), Resolve("no-referral"))
+    return replace(case, closed_at=at), (*orders, log, Resolve("no-referral"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 
 class Message(StrEnum):
@@ -105,7 +106,9 @@ class Unresolved(Fact):
 
 @dataclass(frozen=True)
 class JoinCameLate(Fact):
-    """This referral was to join a case that is closed."""
+    """This referral was to join a case that is closed; `into` is that case."""
+
+    into: UUID
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,11 @@ class OtherRequested(Fact):
 @dataclass(frozen=True)
 class ClosedByCoordinator(Fact):
     """A coordinator closes the case."""
+
+
+@dataclass(frozen=True)
+class WaitedOn(Fact):
+    """A coordinator has seen that nothing is heard, and waits on."""
 
 
 @dataclass(frozen=True)

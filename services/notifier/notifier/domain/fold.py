@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from notifier.domain import people, recall
-from notifier.domain.decisions import Decision, Decisions, Log, Open, Plan, Resolve
+from notifier.domain.decisions import Decision, Decisions, Log, Moot, Open, Plan, Resolve
 from notifier.domain.ending import closed, declined
 from notifier.domain.facts import (
     Answered,
@@ -39,6 +39,7 @@ from notifier.domain.facts import (
     Undelivered,
     Unreachable,
     Unresolved,
+    WaitedOn,
     WindowPassed,
     Withdrawal,
     Withdrawn,
@@ -56,10 +57,28 @@ TOLD_STEPS: Mapping[Message, str] = {
 
 
 def fold(case: Case, fact: Fact) -> Outcome:
-    """The case after a fact, and what is to be done. Nothing is done about a forgotten case."""
-    if case.forgotten_at:
+    """
+    The case after a fact, and what is to be done.
+
+    Nothing is done about a forgotten case, but that a supporter who is to stop could not be told still matters.
+    """
+    if case.forgotten_at and not (isinstance(fact, Undelivered) and fact.message is Message.SUPPORTER_STOPPED):
         return case, ()
-    return RULES[type(fact)](case, fact)
+    known, decisions = RULES[type(fact)](case, fact)
+    return known, (*decisions, *_settled(case, known))
+
+
+def _settled(before: Case, after: Case) -> Decisions:
+    """What nobody need look into any more: somebody was heard again, or a message was answered or overtaken."""
+    heard = (Resolve("silent"),) if before.is_silent and not after.is_silent else ()
+    answered = sorted(before.unanswered - after.unanswered, key=str)
+    doubtful = [each for each in answered if each not in _arrived(before)]
+    return (*heard, *(Moot(message, attempt) for message, attempt in doubtful))
+
+
+def _arrived(case: Case) -> frozenset[tuple[Message, int]]:
+    """The questions of which a mail server has said that it took them."""
+    return frozenset((Message.SUPPORTER_ASKED, each.number) for each in case.attempts if each.notified_at)
 
 
 def created(case: Case, fact: Created) -> Outcome:
@@ -86,10 +105,12 @@ def withdrawn(case: Case, fact: Withdrawn) -> Outcome:
 
 
 def join_came_late(case: Case, fact: JoinCameLate) -> Outcome:
-    """The case this was to join is closed: intake is told to open one for it, once."""
-    if case.refused_at or case.closed_at:
+    """The case this was to join is closed: intake is told to find it another place, once for each such case."""
+    if case.refused_into == fact.into or case.closed_at:
         return case, ()
-    return replace(case, refused_at=fact.at), (Log("join-refused", Phase.OPEN),)
+    if case.refused_at and case.refused_into is None:  # recalled from our topic, which does not say which case it was
+        return replace(case, refused_into=fact.into), ()
+    return replace(case, refused_at=fact.at, refused_into=fact.into), (Log("join-refused", Phase.OPEN),)
 
 
 def forgotten(case: Case, fact: Forgotten) -> Outcome:
@@ -150,6 +171,15 @@ def quiet(case: Case, fact: Quiet) -> Outcome:
     return replace(case, silent_at=fact.at), (Open("silent"),)
 
 
+def waited_on(case: Case, fact: WaitedOn) -> Outcome:
+    """A coordinator waits on: the time of silence begins anew."""
+    if case.closed_at:
+        return case, ()
+    for number in case.holders:
+        case = case.having(replace(case.attempt(number), silent_at=None))
+    return replace(case, silent_at=None, waited_at=fact.at), ()
+
+
 def overdue(case: Case, fact: Overdue) -> Outcome:
     """A match stands proposed and its referral cannot be read: somebody must look."""
     if case.readable or case.closed_at or case.unread_at:
@@ -179,6 +209,8 @@ def handed(case: Case, fact: Handed) -> Outcome:
 
 def undelivered(case: Case, fact: Undelivered) -> Outcome:
     """A coordinator decides; nothing is sent again by itself, and no message tells of a coordinator's own."""
+    if fact.message in ANSWERABLE and (fact.message, fact.attempt) not in case.unanswered:
+        return case, ()  # it was answered while it was on its way, or the case has gone on without it
     kind = Message.DELIVERY_UNKNOWN if fact.unknown else Message.DELIVERY_FAILED
     decisions: list[Decision] = [
         Log(kind, Phase.EXCEPTION, fact.attempt, codes=(("message", fact.message),)),
@@ -187,6 +219,10 @@ def undelivered(case: Case, fact: Undelivered) -> Outcome:
     if fact.message.recipient is not Recipient.COORDINATOR:
         decisions.append(Plan(kind, fact.send, fact.attempt))
     return case, tuple(decisions)
+
+
+ANSWERABLE = frozenset({Message.SUPPORTER_ASKED, Message.SUPPORTER_REMINDED, Message.PHYSICIAN_INVITED})
+"""Messages whose arrival matters only until somebody answers; who is to stop has to know it in any case."""
 
 
 def _tell(message: Message) -> Callable[[Case, Any], Outcome]:
@@ -238,6 +274,7 @@ RULES: Mapping[type[Fact], Callable[[Case, Any], Outcome]] = {
     ClosedByCoordinator: _closed_by_coordinator,
     WindowPassed: window_passed,
     Quiet: quiet,
+    WaitedOn: waited_on,
     Overdue: overdue,
     Claimed: claimed,
     Handed: handed,

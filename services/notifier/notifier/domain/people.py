@@ -38,7 +38,7 @@ def _attempted(case: Case, fact: Pressed) -> Outcome:
     attempt = case.attempt(fact.attempt)
     if attempt.attempted_at or attempt.made_at:
         return case, NOTHING
-    known = case.having(replace(attempt, attempted_at=fact.at))
+    known = case.having(replace(attempt, attempted_at=fact.at, silent_at=None))
     return known, (Log("contact-attempted", known.phase, fact.attempt),)
 
 
@@ -46,7 +46,7 @@ def _made(case: Case, fact: Pressed) -> Outcome:
     attempt = case.attempt(fact.attempt)
     if attempt.made_at:
         return case, NOTHING
-    known = case.having(replace(attempt, made_at=fact.at))
+    known = case.having(replace(attempt, made_at=fact.at, silent_at=None))
     return known, (Log("contact-made", known.phase, fact.attempt),)
 
 
@@ -86,14 +86,14 @@ def answered(case: Case, fact: Answered) -> Outcome:
 def _wants_to_talk(case: Case, fact: Answered) -> Outcome:
     if case.wanted_at:
         return case, NOTHING
-    known = replace(case, wanted_at=fact.at)
+    known = replace(case, wanted_at=fact.at, silent_at=None)
     return known, (Log("wants-to-talk", known.phase, to_matcher=True),)
 
 
 def _not_now(case: Case, fact: Answered) -> Outcome:
     if case.wanted_at or case.not_now_at:
         return case, NOTHING
-    known = replace(case, not_now_at=fact.at)
+    known = replace(case, not_now_at=fact.at, silent_at=None)
     return known, (Log("not-now", known.phase),)
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
+
+from notifier.domain.facts import Message
 
 
 class Page(StrEnum):
@@ -66,6 +69,8 @@ class Case:
     silent_at: datetime | None = None
     unread_at: datetime | None = None
     refused_at: datetime | None = None
+    refused_into: UUID | None = None
+    waited_at: datetime | None = None
     closed_at: datetime | None = None
     forgotten_at: datetime | None = None
     attempts: tuple[Attempt, ...] = ()
@@ -98,6 +103,28 @@ class Case:
         return [attempt.number for attempt in self.attempts if self.page(attempt.number) is Page.CONTACT]
 
     @property
+    def is_silent(self) -> bool:
+        """Whether a human was told that nothing is heard, and nothing has been heard since."""
+        holds = any(self.attempt(number).silent_at for number in self.holders)
+        return self.closed_at is None and (holds or self.silent_at is not None)
+
+    @property
+    def unanswered(self) -> frozenset[tuple[Message, int | None]]:
+        """The messages of which it matters whether they arrived: nobody has answered them yet, and somebody may."""
+        if self.closed_at:
+            return frozenset()
+        found: set[tuple[Message, int | None]] = set()
+        if self.invites and not (self.wanted_at or self.not_now_at):
+            found.add((Message.PHYSICIAN_INVITED, None))
+        for attempt in self.attempts:
+            page = self.page(attempt.number)
+            if page is Page.ASKED:
+                found.add((Message.SUPPORTER_ASKED, attempt.number))
+            if page is Page.CONTACT and attempt.reminded_at and not _has_spoken(attempt):
+                found.add((Message.SUPPORTER_REMINDED, attempt.number))
+        return frozenset(found)
+
+    @property
     def physician_reached_out_to(self) -> bool:
         """Whether the physician may have been contacted; an invitation claimed for sending counts."""
         return self.invited_at is not None or any(attempt.shown_at for attempt in self.attempts)
@@ -118,16 +145,22 @@ class Case:
         for number in self.holders:
             holder = self.attempt(number)
             heard = (holder.shown_at, holder.attempted_at, holder.made_at, holder.reminded_at)
-            return None if holder.silent_at else _latest(heard)
+            return None if holder.silent_at else _latest((*heard, self.waited_at))
         if self.wanted_at or self.silent_at:
             return None
-        return _latest((self.invited_at, self.not_now_at))
+        return _latest((self.invited_at, self.not_now_at, self.waited_at))
 
 
 def _ended(attempt: Attempt) -> Page | None:
     if attempt.done_at:
         return Page.DONE
     return Page.TOLD_TO_STOP if attempt.stopped_at else None
+
+
+def _has_spoken(attempt: Attempt) -> bool:
+    """Whether the supporter has said what came of it since the reminder."""
+    said = _latest((attempt.attempted_at, attempt.made_at))
+    return said is not None and (attempt.reminded_at is None or said >= attempt.reminded_at)
 
 
 def _latest(instants: tuple[datetime | None, ...]) -> datetime | None:

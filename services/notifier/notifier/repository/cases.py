@@ -128,7 +128,7 @@ async def save(connection: Connection, rows: Iterable[CaseRow]) -> None:
            SET sequence = $2, received_at = $3, occurred_at = $4, contact = $5, contact_sequence = $6, zone = $7,
                traceparent = $8, look_at = $9, invites = $10, created_at = $11, readable = $12, invited_at = $13,
                wanted_at = $14, not_now_at = $15, stands_at = $16, silent_at = $17, unread_at = $18, refused_at = $19,
-               closed_at = $20, forgotten_at = $21
+               refused_into = $20, waited_at = $21, closed_at = $22, forgotten_at = $23
          WHERE referral_id = $1
         """,
         [_case_values(row) for row in rows],

@@ -212,6 +212,20 @@ async def next_abandoned(connection: Connection, after: timedelta) -> float | No
     return seconds
 
 
+async def in_doubt(connection: Connection, referral_id: UUID, message: str, attempt: int | None) -> list[UUID]:
+    """The messages of this kind about one attempt, or about none, that failed or may have."""
+    rows = await connection.fetch(
+        """
+        SELECT send_id FROM send
+         WHERE referral_id = $1 AND message = $2 AND attempt IS NOT DISTINCT FROM $3 AND state IN ('unknown', 'failed')
+        """,
+        referral_id,
+        message,
+        attempt,
+    )
+    return [row["send_id"] for row in rows]
+
+
 async def overrule(connection: Connection, send_id: UUID, state: str) -> Claimed | None:
     """A coordinator says how an unknown or failed message ended; None where it is neither."""
     row = await connection.fetchrow(
