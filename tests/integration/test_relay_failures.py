@@ -2,20 +2,24 @@
 
 import asyncio
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGSTOP, SIGTERM
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import OutOfOrderSequenceNumber
-from chassis import relay
-from peerline.events import Topic
+from chassis import Transactions, relay
+from chassis.http import public, transactions_of
+from fastapi import APIRouter, Depends
+from peerline.events import MatchConfirmed, Sealed, Topic
 
 from tests.faults.killed_place import a_process, a_referral, doubled_ids
 from tests.integration.test_chassis_relay import a_relay, an_outbox, left, write
+from tests.support import counter
 from tests.support.killed import Point
 from tests.support.workplace import Workplace, until
 
@@ -124,3 +128,43 @@ async def test_a_leader_that_stands_still_is_replaced_and_when_it_goes_on_double
 
     assert {event.referral_id for event in events} == {each.referral_id for each in referrals}
     assert await doubled_ids(workplace, Topic.MATCHES) == []
+
+
+def entering(place: Workplace) -> APIRouter:
+    """A door through which a referral is matched at once; its size is in the hands of who asks."""
+    router = APIRouter()
+
+    @router.post("/v1/enter", dependencies=[Depends(public)])
+    async def enter(size: int, transactions: Annotated[Transactions, Depends(transactions_of)]) -> dict[str, bool]:
+        async with transactions.begin() as work:
+            await work.open_item("entered", subject=str(size))
+            for number, sealed in enumerate(["small", "x" * size]):
+                referral = counter.a_referral(place, size + number)
+                work.publish(
+                    MatchConfirmed(
+                        event_id=work.ids.event("match-confirmed", referral.referral_id, 1),
+                        referral_id=referral.referral_id, programme=referral.programme, sequence=1,
+                        occurred_at=work.now, match_id=referral.referral_id, attempt=1, sealed=Sealed(desk=sealed),
+                    )
+                )  # fmt: skip
+        return {"entered": True}
+
+    return router
+
+
+async def test_an_event_above_the_limit_refuses_its_whole_transaction_and_whoever_asked_is_told_so(
+    workplace: Workplace, tmp_path: Path
+) -> None:
+    described = replace(counter.Counter().service(workplace, tmp_path), routers=[entering(workplace)])
+    async with workplace.running(described) as running:
+        refused = await running.client.post("/v1/enter?size=300000")
+        taken = await running.client.post("/v1/enter?size=200000")
+        events = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 2)
+        items = (await running.client.get("/v1/worklist")).json()["items"]
+
+    assert (refused.status_code, refused.json()["code"]) == (413, "too-large")
+    assert taken.status_code == 200
+    assert {event.referral_id for event in events} == {
+        counter.a_referral(workplace, number).referral_id for number in (200_000, 200_001)
+    }
+    assert [item["subject"] for item in items] == ["200000"]

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis import metrics, telemetry
 from chassis.failures import cause_of
 from chassis.log import logger
+from chassis.outbox import EventTooLarge
 from chassis.work import Transactions
 
 log = logger("chassis")
@@ -128,6 +129,7 @@ def install(app: FastAPI, *, body_limit: int = BODY_LIMIT) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(EventTooLarge, _too_large)
     app.add_middleware(Edge, body_limit=body_limit)
 
 
@@ -165,6 +167,11 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
 def _http(_request: Request, error: Exception) -> JSONResponse:
     status = cast(HTTPException, error).status_code
     return _answer(status, {404: "not-found", 405: "method-not-allowed"}.get(status, "refused"))
+
+
+def _too_large(_request: Request, _error: Exception) -> JSONResponse:
+    """What was asked makes an event that no topic takes; nothing of it was written, and a repeat would fare the same."""
+    return _answer(413, "too-large")
 
 
 def _unexpected(error: Exception) -> JSONResponse:
