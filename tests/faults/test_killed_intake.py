@@ -3,6 +3,8 @@
 import base64
 import json
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,17 +69,19 @@ async def request(client: httpx.AsyncClient, received: datetime) -> httpx.Respon
     return await client.post("/v1/referrals", json=asked)
 
 
-async def until_it_answers(place: Workplace, child: Child) -> httpx.AsyncClient:
-    client = client_of(place, child)
+@asynccontextmanager
+async def answering(place: Workplace, child: Child) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a process, once that answers."""
+    async with client_of(place, child) as client:
 
-    async def answers() -> bool:
-        try:
-            return (await client.get("/live")).status_code == 200
-        except httpx.HTTPError:
-            return False
+        async def answers() -> bool:
+            try:
+                return (await client.get("/live")).status_code == 200
+            except httpx.HTTPError:
+                return False
 
-    await until(answers, seconds=60, what="intake to answer")
-    return client
+        await until(answers, seconds=60, what="intake to answer")
+        yield client
 
 
 async def test_fault_01_an_answer_that_was_lost_with_intake_is_given_again_and_nothing_is_entered_twice(
@@ -87,25 +91,29 @@ async def test_fault_01_an_answer_that_was_lost_with_intake_is_given_again_and_n
     earlier = datetime.now(UTC) - timedelta(minutes=30)
     body = a_report(earlier)
 
-    async with a_process(
-        workplace, "intake", Point("before", "intake.api.adverse_events:JSONResponse"), **intake
-    ) as dying:
-        client = await until_it_answers(workplace, dying)
+    at_the_webhook = Point("before", "intake.api.adverse_events:JSONResponse")
+    at_the_request = Point("before", "intake.api.referrals:JSONResponse")
+
+    async with (
+        a_process(workplace, "intake", at_the_webhook, **intake) as dying,
+        answering(workplace, dying) as client,
+    ):
         loaded = await client.put("/v1/directory", content=PEOPLE, headers={"content-type": "text/csv"})
         with pytest.raises(httpx.TransportError):
             await report(client, secret, body)
         await dying.struck()
-    async with a_process(workplace, "intake", Point("before", "intake.api.referrals:JSONResponse"), **intake) as dying:
-        client = await until_it_answers(workplace, dying)
+    async with (
+        a_process(workplace, "intake", at_the_request, **intake) as dying,
+        answering(workplace, dying) as client,
+    ):
         reported = await report(client, secret, body)
         with pytest.raises(httpx.TransportError):
             await request(client, earlier)
         await dying.struck()
-    async with a_process(workplace, "intake", **intake) as second:
-        client = await until_it_answers(workplace, second)
+    async with a_process(workplace, "intake", **intake) as second, answering(workplace, second) as client:
         again = await report(client, secret, body)
         entered, entered_again = await request(client, earlier), await request(client, earlier)
-        events = await workplace.wait_for(Topic.REFERRALS, lambda found: len(found) >= 2)
+        events = await workplace.wait_for(Topic.REFERRALS, lambda found: len(found) >= 2, seconds=60)
         await second.ready()
 
     assert loaded.json()["new"] == 2, loaded.text
