@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from chassis import outbox
+from chassis import outbox, own_topic
 from chassis.bell import Bell
 from chassis.database import MigrationError, migrate, open_pool
 from chassis.outbox import EventTooLarge, Record
@@ -172,3 +172,14 @@ async def test_a_migration_that_changed_after_it_was_applied_stops_the_start(
         migration.unlink()
         with pytest.raises(MigrationError, match="0001 was applied by a newer version"):
             await migrate(pool, tmp_path)
+
+
+async def test_a_comparison_whose_connection_is_gone_fails_and_is_not_taken_for_a_cancelled_one(
+    workplace: Workplace,
+) -> None:
+    connection = await asyncpg.connect(workplace.database("matcher"))
+    connection.terminate()
+    topic = f"{workplace.prefix}{Topic.MATCHES}"
+
+    with pytest.raises(asyncpg.InterfaceError):
+        await own_topic.compare(connection, workplace.servers.bootstrap, topic, [0], own_topic.nothing_recalled)

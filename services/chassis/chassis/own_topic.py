@@ -6,6 +6,7 @@ that was killed before it could delete), or a second copy of a known one (from a
 the database was set back since.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -130,6 +131,7 @@ async def _reading(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     )
     await consumer.start()
     try:
+        await asyncio.sleep(0)  # its tasks begin: one that is stopped before it has begun cancels whoever stops it
         yield consumer
     finally:
         await consumer.stop()

@@ -179,9 +179,10 @@ async def _never_ending(work: Awaitable[None]) -> None:
     """Run what must not end; if it does, the process ends, and whoever supervises it starts it again."""
     try:
         await work
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:  # noqa: BLE001  a half-alive service would be worse
+    except BaseException as error:  # a half-alive service would be worse
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+            raise  # as asked; a library that cancels something of its own ends in the same exception
         log.logger("chassis").error("task_ended", error=type(error).__name__)
     os.kill(os.getpid(), signal.SIGTERM)
 
