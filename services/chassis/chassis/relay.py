@@ -192,6 +192,8 @@ class Relay:
         """Let the referral of a record wait that was refused by itself; not that of one that failed with others."""
         if self._one_by_one and isinstance(error, KafkaError) and not error.retriable:
             self._refused[record.key] = asyncio.get_running_loop().time() + REFUSED
+            referral_id = record.key.decode(errors="replace")
+            log.error("record_refused", topic=record.topic, referral_id=referral_id, error=type(error).__name__)
 
     def _waiting(self) -> list[bytes]:
         now = asyncio.get_running_loop().time()
