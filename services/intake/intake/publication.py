@@ -1,5 +1,6 @@
 """From what was decided to what is published: the public part, and one sealed compartment per audience."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -25,9 +26,14 @@ from intake.domain.people import Person
 NOT_FOR_MATCHING = frozenset({"supervisor", "team"})
 
 
-def publish(work: UnitOfWork, fact: Fact) -> None:
-    """Leave the event of a fact to the outbox, on the trace that brought the referral."""
-    work.publish(event_of(work, fact), traceparent=fact.referral.traceparent)
+def publish(work: UnitOfWork, facts: Iterable[Fact]) -> None:
+    """
+    Leave the events of facts to the outbox, each on the trace that brought its referral.
+
+    For a thread: 500 facts are 1,500 compartments, and a quarter of a second.
+    """
+    for fact in facts:
+        work.publish(event_of(work, fact), traceparent=fact.referral.traceparent)
 
 
 def event_of(work: UnitOfWork, fact: Fact) -> Event:
