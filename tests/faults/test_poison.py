@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from chassis import Consumer, Service, ServiceSettings, UnitOfWork
 from peerline.cloudevents import headers_of
 from peerline.events import REGISTRY, OutreachLogged, Phase, ReferralCreated, Topic
@@ -247,3 +248,39 @@ async def _has_entries(service: Running) -> bool:
 
 async def _is_halted(service: Running) -> bool:
     return bool((await service.client.get("/ready")).json()["checks"]["consumer"]["halted"])
+
+
+class _BrokenName(str):
+    """The name of a header as another client may write it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def test_fault_24_a_record_that_the_client_cannot_even_read_stops_no_partition(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = Counter()
+    referrals = [a_referral(workplace, number) for number in range(12)]
+    later = [a_referral(workplace, number) for number in range(12, 24)]
+    key = str(referrals[0].referral_id).encode()
+    await workplace.publish(*referrals)
+    with monkeypatch.context() as another_client:
+        for module in ("producer", "message_accumulator"):
+            builder = f"aiokafka.producer.{module}.DefaultRecordBatchBuilder"
+            another_client.setattr(builder, _DefaultRecordBatchBuilderPy)
+        await _produce(workplace, Topic.REFERRALS, (key, b"{}", [(_BrokenName("x"), b"1")]))
+    await workplace.publish(*later)
+
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False, role="operator") as service:
+        matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 24, seconds=60)
+        aside = await quarantined(service)
+        entry = (await service.client.get("/v1/quarantine")).json()["entries"][0]
+        replayed = await service.client.post(f"/v1/quarantine/{entry['id']}/replay")
+        await until(lambda: _stands_at(service, 25), what="the end of the topic")
+
+    assert len({match.referral_id for match in matches}) == 24
+    assert aside == [("not-a-cloudevent", "ce_specversion")]
+    assert replayed.status_code == 409

@@ -106,6 +106,11 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._pause(partition)
         self._waiting[partition] = self.start(self._resume_after(partition, seconds))
 
+    def read_again(self) -> None:
+        """Go back to where each partition stands; what was read beyond it has been dropped."""
+        for partition in self.positions:
+            self._seek_back(partition)
+
     def halt(self, topic: str, reason: str) -> None:
         """Read no more of a topic until it is released."""
         self.halted[topic] = reason

@@ -24,9 +24,9 @@ from chassis.failures import Cause, cause_of
 from chassis.log import logger
 from chassis.offsets import BEGINNING, Fenced, Partition
 from chassis.partitions import Partitions, partition_of, pause_after
+from chassis.reading import read
 from chassis.work import Transactions
 
-MOST_RECORDS = 500
 PERSISTENT = 15 * 60.0  # seconds after which a failure of one record, while others pass, is that record's
 log = logger("chassis")
 
@@ -67,8 +67,6 @@ class Subscription:
             *topics,
             group_id=group,
             batch=True,
-            max_records=MOST_RECORDS,
-            batch_timeout_ms=10,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             listener=self.partitions,
@@ -81,7 +79,12 @@ class Subscription:
         )
         assert isinstance(subscriber, BatchSubscriber)
         subscriber(self._take)
+        # FastStream reads all partitions together, and one unreadable record would then stop them all.
+        subscriber.get_msg = self._read  # type: ignore[method-assign]
         return subscriber
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> tuple[RawRecord, ...]:
+        return await read(consumer, self.partitions)
 
     @property
     def kafka(self) -> AIOKafkaConsumer | None:

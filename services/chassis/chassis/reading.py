@@ -1,0 +1,89 @@
+"""
+Reading from Kafka, also where the client stumbles.
+
+A record whose header has a name that is not UTF-8 makes it raise, each time anew and for all partitions, and
+what it had read of the others is dropped with it.
+"""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError
+
+from chassis.decoding import RawRecord
+from chassis.log import logger
+from chassis.partitions import Partitions, pause_after
+
+MOST_RECORDS = 500
+SOON = 10  # ms to wait for a record
+LATER = 1000  # ms to wait for what was read before and has to be fetched again
+log = logger("chassis")
+
+
+async def read(consumer: AIOKafkaConsumer, partitions: Partitions) -> tuple[RawRecord, ...]:
+    """
+    The next records, in each partition's order.
+
+    A record that the client cannot read is given without key, headers and value, so that it is set aside by
+    its place. A partition that cannot be read at all waits, and the others go on.
+    """
+    try:
+        found = await consumer.getmany(timeout_ms=SOON, max_records=MOST_RECORDS)
+    except ConsumerStoppedError:
+        raise
+    except Exception as error:  # noqa: BLE001  which partition it was, is found out
+        log.warning("read_failed", error=type(error).__name__)
+        partitions.read_again()
+        return await _one_by_one(consumer, partitions)
+    return tuple(record for records in found.values() for record in records)
+
+
+async def _one_by_one(consumer: AIOKafkaConsumer, partitions: Partitions) -> tuple[RawRecord, ...]:
+    records: list[RawRecord] = []
+    for partition in sorted(consumer.assignment() - consumer.paused()):
+        try:
+            records += await _of_one(consumer, partition)
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001  this one waits
+            log.error("partition_unreadable", topic=partition.topic, partition=partition.partition, error=_name(error))
+            partitions.hold((partition.topic, partition.partition), pause_after(5))
+            await asyncio.sleep(1)  # it may be the client rather than a partition
+    return tuple(records)
+
+
+async def _of_one(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list[RawRecord]:
+    """What can be read of a partition now, up to and with a record that cannot."""
+    records: list[RawRecord] = []
+    while len(records) < MOST_RECORDS:
+        try:
+            found = await consumer.getmany(partition, timeout_ms=LATER, max_records=1)
+        except UnicodeDecodeError:
+            offset = await consumer.position(partition)
+            consumer.seek(partition, offset + 1)
+            return [*records, _unreadable(partition, offset)]
+        if not found:
+            break
+        records += found[partition]
+    return records
+
+
+def _unreadable(partition: TopicPartition, offset: int) -> RawRecord:
+    """What stands for a record that the client cannot read."""
+    return ConsumerRecord(
+        topic=partition.topic,
+        partition=partition.partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=None,
+        value=None,
+        checksum=None,
+        serialized_key_size=-1,
+        serialized_value_size=-1,
+        headers=(),
+    )
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
