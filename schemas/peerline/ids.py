@@ -54,6 +54,10 @@ class Ids:
         """The event of this type for a referral; `parts` tell apart what may happen more than once."""
         return uuid8(_digest(self._key, f"event/{event_type}", (referral_id, *parts)))
 
+    def item(self, kind: str, subject: str) -> UUID:
+        """The worklist item of this kind about this subject, whenever it is opened."""
+        return uuid8(_digest(self._key, "worklist-item", (kind, subject)))
+
 
 class Pseudonyms:
     """

@@ -45,6 +45,10 @@ VALUES: dict[str, Any] = {
     "corrects": uuid4(),
     "late_entry": True,
     "provisional": True,
+    "item_id": uuid4(),
+    "kind": "unmatched",
+    "urgent": True,
+    "is_open": True,
 }
 
 

@@ -22,6 +22,7 @@ from peerline.events import (
     OutreachLogged,
     ReferralCreated,
     Topic,
+    WorklistChanged,
 )
 from peerline_local import keys
 from peerline_local.demo.overlay import without_waiting
@@ -150,6 +151,8 @@ def business_key(event: Event) -> tuple[object, ...]:
             return (event.name, event.referral_id, event.attempt)
         case OutreachLogged():
             return (event.name, event.referral_id, event.attempt, event.step)
+        case WorklistChanged():
+            return (event.event_id,)
         case _:
             return (event.name, event.referral_id)
 

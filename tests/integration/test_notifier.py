@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from peerline.compartments import SupporterContact, WithdrawalKind
 from peerline.events import (
-    DeadlineBreached,
-    Firmness,
     MatchReleased,
     OutreachLogged,
     ReferralForgotten,
@@ -370,31 +368,6 @@ async def test_an_invited_physician_answers_on_a_private_page(workplace: Workpla
     said = [event for event in logged if isinstance(event, OutreachLogged) and event.sealed and event.sealed.matcher]
     assert [event.step for event in said] == [None]
     assert post.recipients == [[PHYSICIAN.email]]
-
-
-async def test_the_coordinator_is_told_of_a_breach_once_and_by_no_name(workplace: Workplace, post: Post) -> None:
-    referral = Referral(workplace)
-    breach = DeadlineBreached(
-        event_id=workplace.ids.event(DeadlineBreached.name, referral.id, "match", 0),
-        referral_id=referral.id,
-        programme=referral.created().programme,
-        sequence=2,
-        occurred_at=NOW,
-        deadline_id=workplace.ids.deadline(referral.id, "match", 0),
-        clock="match",
-        firmness=Firmness.PROMISED,
-        due_at=NOW,
-    )
-    async with workplace.running(notifier(workplace, post)) as running:
-        await workplace.publish(referral.created(), breach, breach)
-        await workplace.wait_for(Topic.OUTREACH, bool)
-        await running.fetch("DELETE FROM inbox")
-        await workplace.publish(breach)
-        await asyncio.sleep(1)
-
-    assert post.recipients == [["coordinator@shcp.example.org"]]
-    assert PHYSICIAN.name not in post.texts()[0]
-    assert str(referral.id) in post.texts()[0]
 
 
 async def test_silence_after_the_contact_is_reminded_of_once_and_then_listed(workplace: Workplace, post: Post) -> None:

@@ -79,13 +79,14 @@ class Monitor:
             await asyncio.sleep(wait.total_seconds())
 
     async def published(self) -> list[dict[str, Any]]:
-        """The events in the outbox, in order, with their type and when they were written."""
+        """The events about deadlines in the outbox, in order, with their type and when they were written."""
         rows = await self.transactions.pool.fetch("SELECT headers, body, recorded_at FROM outbox ORDER BY id")
-        return [
+        found = [
             json.loads(row["body"])
             | {"type": dict(json.loads(row["headers"]))["ce_type"].split(".")[1], "recorded_at": row["recorded_at"]}
             for row in rows
         ]
+        return [event for event in found if "clock" in event]
 
     async def types(self, clock: str) -> list[str]:
         return [event["type"] for event in await self.published() if event["clock"] == clock]

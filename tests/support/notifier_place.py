@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -115,6 +115,7 @@ def notifier(place: Workplace, post: Post | ScriptedServer, **more: Any) -> Serv
         "smtp_port": post.port,
         "public_url": "http://pages.example",
         "programmes": overlay,
+        "urgent_every": timedelta(0),
     }
     return service(place.settings(Settings, "notifier", **values | more))
 

@@ -154,16 +154,10 @@ class Desk:
 
     async def _key(self, send_id: UUID) -> Key:
         row = await self.transactions.pool.fetchrow(
-            "SELECT referral_id, message, attempt, about FROM send WHERE send_id = $1", send_id
+            "SELECT referral_id, message, attempt FROM send WHERE send_id = $1", send_id
         )
         assert row
-        to_coordinator = row["message"] in (sends_kind.value for sends_kind in facts.Message if _tells(sends_kind))
-        about = row["about"] if to_coordinator else ""
-        return row["referral_id"], f"{row['message']}/{about}", row["attempt"]
-
-
-def _tells(message: facts.Message) -> bool:
-    return message.recipient is facts.Recipient.COORDINATOR
+        return row["referral_id"], row["message"], row["attempt"]
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from chassis import Service, ServiceSettings, Transactions
 from chassis.service import build
 from fastapi import FastAPI
 from peerline.cloudevents import headers_of
-from peerline.events import REGISTRY, Event, Topic
+from peerline.events import REGISTRY, Event, Topic, WorklistChanged
 from peerline.ids import Ids
 from peerline.sealing import Opener, Sealer, key_set, new_key
 
@@ -157,7 +157,14 @@ class Workplace:
             await consumer.stop()
 
     async def events(self, topic: Topic) -> list[Event]:
-        """Every event of a topic now, per referral in order."""
+        """Every event about a referral that a topic has now, per referral in order; not what is said of worklists."""
+        return [event for event in await self._all_events(topic) if not isinstance(event, WorklistChanged)]
+
+    async def worklist_changes(self, topic: Topic) -> list[WorklistChanged]:
+        """What the writer of a topic has said of its worklist, per referral in order."""
+        return [event for event in await self._all_events(topic) if isinstance(event, WorklistChanged)]
+
+    async def _all_events(self, topic: Topic) -> list[Event]:
         records = await self.records(topic)
         return [REGISTRY[dict(record.headers)["ce_type"].decode()].read(record.value) for record in records]
 

@@ -27,6 +27,13 @@ from peerline.events.referrals import (
     ReferralJoined,
     ReferralWithdrawn,
 )
+from peerline.events.worklist import (
+    WORKLIST_CHANGED,
+    IntakeWorklistChanged,
+    MatcherWorklistChanged,
+    MonitorWorklistChanged,
+    WorklistChanged,
+)
 
 EVENTS: tuple[type[Event], ...] = (
     ReferralCreated,
@@ -45,6 +52,9 @@ EVENTS: tuple[type[Event], ...] = (
     DeadlineApproaching,
     DeadlineMet,
     DeadlineBreached,
+    IntakeWorklistChanged,
+    MatcherWorklistChanged,
+    MonitorWorklistChanged,
 )
 
 REGISTRY: dict[str, type[Event]] = {event.ce_type(): event for event in EVENTS}
@@ -54,6 +64,7 @@ __all__ = [
     "PUBLIC_STEPS",
     "REGISTRY",
     "STEPS",
+    "WORKLIST_CHANGED",
     "Audience",
     "ClockKind",
     "DeadlineApproaching",
@@ -63,12 +74,15 @@ __all__ = [
     "DeadlineSet",
     "Event",
     "Firmness",
+    "IntakeWorklistChanged",
     "MatchConfirmed",
     "MatchEvent",
     "MatchProposed",
     "MatchReleaseRequested",
     "MatchReleased",
     "MatchUnavailable",
+    "MatcherWorklistChanged",
+    "MonitorWorklistChanged",
     "OutreachLogged",
     "ParticipantUnresolved",
     "Phase",
@@ -80,4 +94,5 @@ __all__ = [
     "ReferralWithdrawn",
     "Sealed",
     "Topic",
+    "WorklistChanged",
 ]

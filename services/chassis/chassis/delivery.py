@@ -143,7 +143,7 @@ class Delivery:
                 subject=f"{fault.topic}/{fault.partition}/{fault.offset}",
                 referral_id=fault.referral_id,
                 reason=fault.reason,
-                urgent=fault.reason == CONTRADICTING,
+                urgent=True,  # somebody may be waiting behind it
             )
             log.warning(
                 "record_quarantined",

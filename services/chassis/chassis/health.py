@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ STALLED = 60.0  # seconds behind without a record taken
 log = logger("chassis")
 router = APIRouter(dependencies=[Depends(public)])
 
+Check = Callable[[Transactions], Awaitable[dict[str, Any]]]
+"""A service's own check: figures with `ok`. It may raise what the database raises."""
+
 
 @dataclass
 class Progress:
@@ -39,23 +43,32 @@ class Health:
     """Looks at a service's dependencies and at the progress of its partitions."""
 
     def __init__(
-        self, transactions: Transactions, subscription: Subscription, freshness: Freshness, topics: TopicWatch
+        self,
+        transactions: Transactions,
+        subscription: Subscription,
+        freshness: Freshness,
+        topics: TopicWatch,
+        further: Mapping[str, Check],
     ) -> None:
         self._transactions = transactions
         self._topics = topics
+        self._further = further
         self._subscription = subscription
         self._freshness = freshness
         self._progress: dict[tuple[str, int], Progress] = {}
 
     async def checks(self) -> dict[str, dict[str, Any]]:
         """Each check with `ok` and its figures."""
-        return {
+        found = {
             "database": await self._database(),
             "restored": await self._restored(),
             "broker": {"ok": self._freshness.hears_broker},
             "topics": self._topics.check(),
             "consumer": self._consumer(),
         }
+        if found["database"]["ok"]:
+            found |= {name: await check(self._transactions) for name, check in self._further.items()}
+        return found
 
     async def _database(self) -> dict[str, Any]:
         try:

@@ -86,7 +86,7 @@ async def act(
             await known[action](work, item, body or {})
         elif action != worklist.RESOLVE:
             raise Problem(404, "no-such-action")
-        await worklist.resolve(work.connection, kind=item.kind, subject=item.subject, resolution=action)
+        await work.resolve_item(item.kind, subject=item.subject, resolution=action)
     return {"resolved": action}
 
 

@@ -8,7 +8,7 @@ its case; then everything that time triggers stands still until an operator resu
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from peerline.events import Event
+from peerline.events import Event, WorklistChanged
 
 from chassis import restored
 from chassis.database import Connection
@@ -64,6 +64,8 @@ class Recaller:
         if not isinstance(decoded, Decoded):
             await self._list(record, decoded.reason, work)
             return False
+        if isinstance(decoded.event, WorklistChanged):
+            return True  # what waits for a human is found again as the gap of the input is read
         try:
             async with work.connection.transaction():
                 if self._recovery:

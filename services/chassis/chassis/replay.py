@@ -6,7 +6,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from chassis import quarantine, worklist
+from chassis import quarantine
 from chassis.decoding import RawRecord
 from chassis.delivery import Delivery
 from chassis.keys import Vault
@@ -46,7 +46,7 @@ class Replay:
         async with self._transactions.begin() as work:
             await quarantine.mark_replayed(work.connection, entry.id)
             subject = f"{entry.topic}/{entry.partition}/{entry.offset}"
-            await worklist.resolve(work.connection, kind="quarantined", subject=subject, resolution="replayed")
+            await work.resolve_item("quarantined", subject=subject, resolution="replayed")
 
     async def _read(self, entry: quarantine.Entry) -> RawRecord | None:
         """The record where it still stands on its topic."""

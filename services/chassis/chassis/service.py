@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from peerline.events import Topic
 from peerline.programme import ProgrammeError, read_programmes
 from pydantic import ValidationError
 
-from chassis import health, http, log, operations, restored, resuming, telemetry
+from chassis import health, http, log, operations, restored, resuming, telemetry, worklist
 from chassis.bell import Bell
 from chassis.consumer import Consumer
 from chassis.database import Pool, migrate, open_pool
@@ -58,6 +58,8 @@ class Service:
     rounds: Sequence[Round] = ()
     resources: Sequence[Any] = ()
     actions: Actions = field(default_factory=dict)
+    tell: worklist.Tell = worklist.announce
+    checks: Mapping[str, health.Check] = field(default_factory=dict)
     body_limit: int = http.BODY_LIMIT
     recovery: Recovery | None = None
 
@@ -94,6 +96,7 @@ def build(service: Service) -> FastAPI:
         programmes=read_programmes(service.settings.programmes),
         resources=by_type(service.resources),
         freshness=Freshness(f"{service.settings.topic_prefix}{topic}" for topic in service.consumer.topics),
+        tell=service.tell,
     )
     app = FastAPI(
         title=f"Peerline {service.name}",
@@ -134,7 +137,7 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
     bell = Bell(url)
     freshness = surroundings.freshness
     topics = TopicWatch(bootstrap, [f"{prefix}{topic}" for topic in _topics_of(service)], pool)
-    checks = health.Health(transactions, subscription, freshness, topics)
+    checks = health.Health(transactions, subscription, freshness, topics, service.checks)
     app.state.transactions, app.state.health = transactions, checks
     app.state.recovery = service.recovery
     app.state.replay = Replay(Delivery(service.consumer, transactions), transactions, bootstrap)

@@ -38,6 +38,7 @@ class Surroundings:
     programmes: Programmes
     resources: Mapping[type, Any]
     freshness: Freshness = field(default_factory=Freshness)
+    tell: worklist.Tell = worklist.announce
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class UnitOfWork:
         urgent: bool = False,
     ) -> None:
         """Put something on the worklist; (kind, subject) is open at most once."""
-        await worklist.open_item(
+        change = await worklist.open_item(
             self.connection,
             kind=kind,
             subject=subject,
@@ -164,10 +165,14 @@ class UnitOfWork:
             reason=reason,
             urgent=urgent,
         )
+        if change:
+            await self.surroundings.tell(self, change)
 
     async def resolve_item(self, kind: str, *, subject: str, resolution: str = "resolved") -> None:
         """Take something off the worklist; no error where it is not on it."""
-        await worklist.resolve(self.connection, kind=kind, subject=subject, resolution=resolution)
+        change = await worklist.resolve(self.connection, kind=kind, subject=subject, resolution=resolution)
+        if change:
+            await self.surroundings.tell(self, change)
 
     @property
     def publishes(self) -> bool:
@@ -176,7 +181,8 @@ class UnitOfWork:
 
     async def resolve_items_about(self, kind: str, referral_id: UUID) -> None:
         """Take every item of a kind about a referral off the worklist."""
-        await worklist.resolve_about(self.connection, kind=kind, referral_id=referral_id, resolution="resolved")
+        for change in await worklist.resolve_about(self.connection, kind, referral_id, resolution="resolved"):
+            await self.surroundings.tell(self, change)
 
     async def flush(self) -> None:
         """Write what was left for the outbox and ring; the last statement before the commit."""

@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import asyncpg
+from peerline.events import WORKLIST_CHANGED
+
 from chassis.database import Connection
 
 if TYPE_CHECKING:
@@ -28,6 +31,18 @@ class Item:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Change:
+    """An item was opened or resolved at this instant."""
+
+    item: Item
+    is_open: bool
+    at: datetime
+
+
+Tell = Callable[["UnitOfWork", Change], Awaitable[None]]
+"""What a service does with every change of its worklist, in the transaction that makes it."""
+
 Action = Callable[["UnitOfWork", Item, Mapping[str, Any]], Awaitable[None]]
 Actions = Mapping[str, Mapping[str, Action]]
 COLUMNS = "id, kind, subject, referral_id, programme, reason, urgent, since"
@@ -42,14 +57,15 @@ async def open_item(
     programme: str | None,
     reason: str,
     urgent: bool,
-) -> None:
-    """Open an item unless one of this kind and subject is open."""
-    await connection.execute(
-        """
+) -> Change | None:
+    """Open an item; None where one of this kind and subject is open."""
+    row = await connection.fetchrow(
+        f"""
         INSERT INTO worklist_item (kind, subject, referral_id, programme, reason, urgent)
         VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING
-        """,
+        RETURNING {COLUMNS}, since AS at
+        """,  # noqa: S608  constant
         kind,
         subject,
         referral_id,
@@ -57,32 +73,62 @@ async def open_item(
         reason,
         urgent,
     )
+    return _change(row, is_open=True) if row else None
 
 
-async def resolve(connection: Connection, *, kind: str, subject: str, resolution: str) -> None:
-    """Close the open item of this kind and subject, if there is one."""
-    await connection.execute(
-        """
+async def resolve(connection: Connection, *, kind: str, subject: str, resolution: str) -> Change | None:
+    """Close the open item of this kind and subject; None where there is none."""
+    row = await connection.fetchrow(
+        f"""
         UPDATE worklist_item SET resolved_at = statement_timestamp(), resolution = $3
          WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL
-        """,
+        RETURNING {COLUMNS}, resolved_at AS at
+        """,  # noqa: S608  constant
         kind,
         subject,
         resolution,
     )
+    return _change(row, is_open=False) if row else None
 
 
-async def resolve_about(connection: Connection, *, kind: str, referral_id: UUID, resolution: str) -> None:
+def _change(row: asyncpg.Record, *, is_open: bool) -> Change:
+    return Change(Item(**{name: value for name, value in row.items() if name != "at"}), is_open, row["at"])
+
+
+async def announce(work: "UnitOfWork", change: Change) -> None:
+    """Publish a change on the service's own topic, so that notifier tells those whom it concerns."""
+    kind, item = WORKLIST_CHANGED.get(work.surroundings.own_topic), change.item
+    if kind is None:
+        return
+    item_id = work.ids.item(item.kind, item.subject)
+    programme = work.programmes.get(item.programme) if item.programme else None
+    event = kind(
+        event_id=work.ids.event(kind.name, item_id, item.id, "opened" if change.is_open else "resolved"),
+        referral_id=item.referral_id or item_id,
+        programme=programme.ref if programme else None,
+        sequence=1 if change.is_open else 2,
+        occurred_at=change.at,
+        item_id=item_id,
+        kind=item.kind,
+        urgent=item.urgent,
+        is_open=change.is_open,
+    )
+    work.publish(event)
+
+
+async def resolve_about(connection: Connection, kind: str, referral_id: UUID, *, resolution: str) -> list[Change]:
     """Close the open items of this kind about a referral."""
-    await connection.execute(
-        """
+    rows = await connection.fetch(
+        f"""
         UPDATE worklist_item SET resolved_at = statement_timestamp(), resolution = $3
          WHERE kind = $1 AND referral_id = $2 AND resolved_at IS NULL
-        """,
+        RETURNING {COLUMNS}, resolved_at AS at
+        """,  # noqa: S608  constant
         kind,
         referral_id,
         resolution,
     )
+    return [_change(row, is_open=False) for row in rows]
 
 
 async def claim(connection: Connection, item_id: UUID) -> Item | None:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from chassis import Item, UnitOfWork
+from chassis import Item, UnitOfWork, stays
 from chassis.http import Problem
-from chassis.worklist import Actions
+from chassis.worklist import RESOLVE, Actions
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from intake import casework
+from intake import casework, rounds
 from intake.domain import referring, settling
 from intake.domain.book import Book, SourceTerms
 from intake.domain.incident import Identifier, Involvement, Participant
@@ -117,8 +117,15 @@ def _read(kind: type[M], body: Mapping[str, Any]) -> M:
     raise Problem(422, "wrong-value", field=str(place[0]) if place else None)
 
 
+async def retry(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """Look at an incident again that failed by a fault of ours; if it still fails, the item is back."""
+    await incidents.mark_incident(work.connection, UUID(item.subject))
+    work.wake()
+
+
 ACTIONS: Actions = {
-    settling.UNRESOLVED: {"not-a-physician": not_a_physician},
+    rounds.STUCK: {"retry": retry, RESOLVE: stays},
+    settling.UNRESOLVED: {"not-a-physician": not_a_physician, RESOLVE: stays},
     settling.OLD_REPORT: {"offer": offer},
     settling.NOBODY_NAMED: {"add-people": add_people},
     settling.DECIDE_INVOLVEMENT: {"add-people": add_people},

@@ -18,6 +18,7 @@ from intake.domain.cases import Cases
 from intake.domain.incident import IncidentReport, Participant
 from intake.domain.people import NOBODY, Directory, Names, Naming
 from intake.domain.referring import Arrival, Tally
+from intake.domain.settling import UNRESOLVED
 from intake.repository import incidents, people, referrals
 from intake.sources import Source, SourceRules, Sources
 
@@ -163,7 +164,13 @@ async def _book(
 async def _save_items(work: UnitOfWork, book: Book, new: set[str]) -> None:
     for change in book.items.values():
         if change.wanted:
-            await work.open_item(change.kind, subject=change.subject, programme=change.programme, reason=change.reason)
+            await work.open_item(
+                change.kind,
+                subject=change.subject,
+                programme=change.programme,
+                reason=change.reason,
+                urgent=change.kind == UNRESOLVED,  # somebody waits while a clock runs
+            )
         elif change.subject not in new:
             await work.resolve_item(change.kind, subject=change.subject)
 

@@ -36,7 +36,7 @@ async def review_next(transactions: Transactions) -> bool:
             raise
         except Exception as error:  # noqa: BLE001  one incident must not keep the others waiting
             log.error("review_failed", what=STUCK, error=type(error).__name__)
-            await work.open_item(STUCK, subject=str(key), reason=type(error).__name__)
+            await work.open_item(STUCK, subject=str(key), reason=type(error).__name__, urgent=True)
     return True
 
 

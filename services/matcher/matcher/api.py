@@ -156,7 +156,7 @@ ACTIONS: Mapping[str, Mapping[str, Action]] = {
     "approval": {"approve": approve, "another": suggest_another, "resolve": stays},
     "unmatched": {"retry": retry, "resolve": stays},
     "unreadable": {"resolve": stays},
-    "unreadable-step": {"wants-to-talk": wants_to_talk, "does-not-want": does_not_want},
+    "unreadable-step": {"wants-to-talk": wants_to_talk, "does-not-want": does_not_want, "resolve": stays},
     "supporter-left": {"release": release_match},
 }
 

@@ -113,6 +113,7 @@ async def _keep_worklist(work: UnitOfWork, record: Record) -> None:
             referral_id=item.join or record.referral_id,
             programme=record.programme.id,
             reason="attempts-used-up" if exhausted else "",
+            urgent=item.kind is not Kind.SUPPORTER_LEFT,  # the others keep somebody waiting while a clock runs
         )
     if record.stuck:
         record.stuck = False

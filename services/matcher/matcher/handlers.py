@@ -155,6 +155,7 @@ async def _step(event: OutreachLogged, work: UnitOfWork) -> str | None:
             referral_id=event.referral_id,
             programme=event.programme.id,
             reason=error.reason,
+            urgent=True,
         )
         return None
 

@@ -94,7 +94,11 @@ async def _one_alone(transactions: Transactions, act: Act, referral_id: UUID) ->
         async with transactions.begin() as work:
             await queue.set_aside(work.connection, referral_id, work.now + STUCK_PAUSE)
             await work.open_item(
-                "stuck", subject=str(referral_id), referral_id=referral_id, reason=type(error).__name__
+                "stuck",
+                subject=str(referral_id),
+                referral_id=referral_id,
+                reason=type(error).__name__,
+                urgent=True,
             )
         return False
 

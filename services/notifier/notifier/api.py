@@ -18,12 +18,18 @@ Anybody = Annotated[Caller, Depends(require("coordinator", "operator"))]
 Database = Annotated[Transactions, Depends(transactions_of)]
 
 
+async def paused(transactions: Transactions) -> dict[str, Any]:
+    """The programmes whose sending is paused, for `/ready`: a pause is meant, and no fault."""
+    async with transactions.begin() as work:
+        return {"ok": True, "paused": await sends.paused(work.connection)}
+
+
 @router.get("/outreach")
 async def show_outreach(_caller: Anybody, transactions: Database) -> dict[str, Any]:
     """The programmes whose sending is paused, and the number of messages by state."""
     async with transactions.begin() as work:
-        paused, counts = await sends.summary(work.connection)
-    return {"paused": paused, "sends": counts}
+        since, counts = await sends.summary(work.connection)
+    return {"paused": since, "sends": counts}
 
 
 @router.post("/outreach/{programme}/pause")
@@ -32,6 +38,7 @@ async def pause(programme: str, _caller: Anybody, transactions: Database) -> dic
     async with transactions.begin() as work:
         _known(work, programme)
         await sends.pause(work.connection, programme)
+        work.wake()
     return {"paused": programme}
 
 
@@ -100,17 +107,23 @@ async def match_again(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) ->
 
 async def close_case(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
     """Nothing more is to be expected: the case ends."""
-    await _take(work, UUID(item.subject), ClosedByCoordinator(work.now))
+    await _take(work, _referral(item), ClosedByCoordinator(work.now))
 
 
 async def wait_on(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
     """Wait as long again; who stays silent is put here again."""
-    await _take(work, UUID(item.subject), WaitedOn(work.now))
+    await _take(work, _referral(item), WaitedOn(work.now))
 
 
 async def seek_another(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
-    """The silent supporter is told to stop, and another is sought."""
-    await _take(work, UUID(item.subject), OtherRequested(work.now))
+    """The supporter who holds the contact is told to stop, and another is sought."""
+    await _take(work, _referral(item), OtherRequested(work.now))
+
+
+def _referral(item: Item) -> UUID:
+    if item.referral_id is None:
+        raise Problem(409, "not-about-a-referral")
+    return item.referral_id
 
 
 async def _take(work: UnitOfWork, referral_id: UUID, fact: Fact) -> None:
@@ -121,9 +134,11 @@ async def _take(work: UnitOfWork, referral_id: UUID, fact: Fact) -> None:
 
 DELIVERY = {"delivered": mark_delivered, "send-again": send_again, "match-again": match_again, "resolve": stays}
 ACTIONS: Actions = {
-    Message.DELIVERY_UNKNOWN.value: DELIVERY,
-    Message.DELIVERY_FAILED.value: DELIVERY,
-    "unreadable": {"resolve": stays},
-    "no-referral": {"resolve": stays},
+    "delivery-unknown": DELIVERY,
+    "delivery-failed": DELIVERY,
+    "unreadable": {"close": close_case, "resolve": stays},
+    "no-referral": {"close": close_case, "resolve": stays},
     "silent": {"close": close_case, "wait": wait_on, "other-supporter": seek_another, "resolve": stays},
+    "release-requested": {"close": close_case, "other-supporter": seek_another},
+    "two-supporters": {"close": close_case, "other-supporter": seek_another},
 }

@@ -8,7 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from chassis import Refused, UnitOfWork
 from chassis.log import logger
 from peerline.compartments import StepDetail
-from peerline.events import Audience, Event, OutreachLogged, ProgrammeRef, Sealed
+from peerline.events import (
+    Audience,
+    Event,
+    OutreachLogged,
+    ProgrammeRef,
+    Sealed,
+)
 from peerline.events.outreach import PUBLIC_STEPS, Phase
 from peerline.programme import Programme
 
@@ -101,7 +107,7 @@ class Cases:
         elif isinstance(decision, Moot):
             doubtful = await sends.in_doubt(self._work.connection, row.referral_id, decision.message, decision.attempt)
             for send_id in doubtful:
-                for kind in (Message.DELIVERY_UNKNOWN, Message.DELIVERY_FAILED):
+                for kind in ("delivery-unknown", "delivery-failed"):
                     await self._work.resolve_item(kind, subject=str(send_id), resolution="answered")
 
     def _event(self, row: CaseRow, decided: Log) -> tuple[CaseRow, OutreachLogged]:
@@ -150,6 +156,11 @@ class Cases:
 
     def _programme(self, row: CaseRow) -> Programme:
         return self._work.programmes[row.programme]
+
+
+def unreadable(lacking: type[Event], referral_id: UUID) -> str:
+    """The subject of an item: what a case lacks, by the first event that brings it."""
+    return f"{lacking.name}/{referral_id}"
 
 
 def due(

@@ -1,31 +1,31 @@
 """Events in: each is read, folded into its case, and what is decided is written."""
 
 from collections.abc import Callable, Sequence
-from uuid import UUID
 
 from chassis import Consumer, UnitOfWork
 from peerline.compartments import ContactProfile, SupporterContact, Withdrawal
 from peerline.events import (
+    WORKLIST_CHANGED,
     Audience,
+    DeadlineApproaching,
     DeadlineBreached,
     Event,
     MatchConfirmed,
     MatchProposed,
     MatchReleased,
     MatchReleaseRequested,
-    MatchUnavailable,
-    ParticipantUnresolved,
     ReferralAmended,
     ReferralCreated,
     ReferralForgotten,
     ReferralJoined,
     ReferralWithdrawn,
+    WorklistChanged,
 )
 from peerline.events.matches import MatchEvent
 from peerline.sealing import Unreadable
 
-from notifier import contacts
-from notifier.casework import Cases
+from notifier import attention, contacts
+from notifier.casework import Cases, unreadable
 from notifier.domain import facts
 from notifier.repository import cases as stored
 from notifier.repository.cases import CaseRow, MatchRow
@@ -68,7 +68,7 @@ async def end_withdrawn_cases(withdrawals: Sequence[ReferralWithdrawn], work: Un
             await _set_unreadable(cases.rows[event.referral_id], event, fault, work, ReferralWithdrawn)
             continue
         cases.take(event.referral_id, facts.Withdrawn(work.now, facts.Withdrawal(withdrawal.kind.value)))
-        await work.resolve_item("unreadable", subject=_unreadable(ReferralWithdrawn, event.referral_id))
+        await work.resolve_item("unreadable", subject=unreadable(ReferralWithdrawn, event.referral_id))
     await cases.settle()
 
 
@@ -80,12 +80,6 @@ async def take_joined(triggers: Sequence[ReferralJoined], work: UnitOfWork) -> N
         if cases.rows[trigger.into].case.closed_at:
             cases.take(trigger.referral_id, facts.JoinCameLate(work.now, trigger.into))
     await cases.settle()
-
-
-@consumer.on(ParticipantUnresolved)
-async def tell_of_unresolved(participants: Sequence[ParticipantUnresolved], work: UnitOfWork) -> None:
-    """Tell the coordinator that somebody is not in the directory."""
-    await _take_each(participants, work, lambda event: facts.Unresolved(work.now, str(event.event_id)))
 
 
 @consumer.on(ReferralForgotten)
@@ -122,7 +116,7 @@ async def release_matches(matches: Sequence[MatchReleased], work: UnitOfWork) ->
     """The supporter's page is void, unless the contact was shown."""
     await _take_each_match(matches, work, lambda match: facts.Released(work.now, match.attempt))
     for match in matches:  # whether or not the proposal could be read does not matter any more
-        await work.resolve_item("unreadable", subject=_unreadable(MatchProposed, match.referral_id))
+        await work.resolve_item("unreadable", subject=unreadable(MatchProposed, match.referral_id))
 
 
 @consumer.on(MatchReleaseRequested)
@@ -133,16 +127,25 @@ async def end_matches_on_request(matches: Sequence[MatchReleaseRequested], work:
     )
 
 
-@consumer.on(MatchUnavailable)
-async def tell_of_unmatched(events: Sequence[MatchUnavailable], work: UnitOfWork) -> None:
-    """Tell the coordinator that nobody can be asked."""
-    await _take_each(events, work, lambda event: facts.Unavailable(work.now, str(event.event_id)))
+@consumer.on(DeadlineApproaching)
+async def tell_of_approaching(deadlines: Sequence[DeadlineApproaching], work: UnitOfWork) -> None:
+    """Tell the coordinator that a promised time comes near."""
+    await attention.note_news(work, deadlines)
 
 
 @consumer.on(DeadlineBreached)
 async def tell_of_breaches(breaches: Sequence[DeadlineBreached], work: UnitOfWork) -> None:
     """Tell the coordinator that a promised time has passed."""
-    await _take_each(breaches, work, lambda event: facts.Breached(work.now, str(event.event_id)))
+    await attention.note_news(work, breaches)
+
+
+async def tell_of_items(changes: Sequence[WorklistChanged], work: UnitOfWork) -> None:
+    """Tell the coordinator what waits in the other services, for as long as it does."""
+    await attention.note(work, changes)
+
+
+for _changed in WORKLIST_CHANGED.values():
+    consumer.on(_changed)(tell_of_items)
 
 
 async def _take_each(events: Sequence[Event], work: UnitOfWork, fact_of: Callable[[Event], facts.Fact]) -> None:
@@ -181,7 +184,7 @@ async def _keep_contact(cases: Cases, row: CaseRow, event: Event, work: UnitOfWo
     contacts.keep_physician(work, row, contact)
     row.contact_sequence = event.sequence
     cases.take(row.referral_id, facts.BecameReadable(work.now))
-    await work.resolve_item("unreadable", subject=_unreadable(ReferralCreated, row.referral_id))
+    await work.resolve_item("unreadable", subject=unreadable(ReferralCreated, row.referral_id))
 
 
 async def _set_unreadable(
@@ -192,14 +195,9 @@ async def _set_unreadable(
         return
     await work.open_item(
         "unreadable",
-        subject=_unreadable(lacking, event.referral_id),
+        subject=unreadable(lacking, event.referral_id),
         referral_id=event.referral_id,
         programme=event.programme.id,
         reason=fault.reason,
         urgent=True,
     )
-
-
-def _unreadable(lacking: type[Event], referral_id: UUID) -> str:
-    """The subject of an item: what a case lacks, by the first event that brings it."""
-    return f"{lacking.name}/{referral_id}"

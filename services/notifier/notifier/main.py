@@ -4,9 +4,10 @@ from pathlib import Path
 
 from chassis import Round, Service, load, run
 
-from notifier import api, handlers, pages
+from notifier import api, attention, handlers, pages
+from notifier.domain.notices import Pace
 from notifier.recovery import RECOVERY
-from notifier.sends import overdue, sending, watching
+from notifier.sends import notices, overdue, sending, watching
 from notifier.sends.letters import Sender
 from notifier.sends.smtp import MailServer
 from notifier.settings import Settings
@@ -22,15 +23,20 @@ def service(settings: Settings) -> Service:
         routers=[pages.router, api.router],
         rounds=[
             Round("watching", watching.run),
+            # A coordinator who is told twice is not harmed, and one who is never told might be: it goes on.
+            Round("notices", notices.run, while_halted=True),
             Round("sending", sending.run),
             Round("overdue", overdue.run),
         ],
         resources=[
             Sender(settings.smtp_from, str(settings.public_url).rstrip("/")),
             _mail_server(settings),
+            Pace(settings.urgent_every),
         ],
         actions=api.ACTIONS,
         recovery=RECOVERY,
+        tell=attention.note_own,
+        checks={"outreach": api.paused},
         body_limit=16 * 1024,
     )
 

@@ -15,12 +15,9 @@ from peerline.sealing import Unreadable
 
 from notifier.casework import Cases
 from notifier.domain import recall as recall_rules
-from notifier.domain.facts import Message, Recalled, Recipient, Undelivered
+from notifier.domain.facts import Message, Recalled, Undelivered
 from notifier.repository import links, sends
 from notifier.repository.cases import CaseRow, MatchRow
-
-TO_PEOPLE = [message.value for message in Message if message.recipient is not Recipient.COORDINATOR]
-"""A coordinator who is told twice is not harmed, and one who is never told might be."""
 
 
 async def recall(event: Event, work: UnitOfWork) -> None:
@@ -54,7 +51,7 @@ async def _step(event: OutreachLogged, work: UnitOfWork) -> str | None:
 
 async def settle(work: UnitOfWork) -> None:
     """Before sending goes on: whatever may have been sent is a coordinator's, and so are links that were lost."""
-    doubtful = await sends.doubt(work.connection, TO_PEOPLE)
+    doubtful = await sends.doubt(work.connection, [message.value for message in Message])
     linked = await links.of_cases_with_losses(work.connection)
     cases = await Cases.known(work, sorted({send.referral_id for send in doubtful} | linked.keys()))
     for send in doubtful:

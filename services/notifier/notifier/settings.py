@@ -1,5 +1,6 @@
 """Notifier's environment variables."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from chassis import ServiceSettings
@@ -18,3 +19,6 @@ class Settings(ServiceSettings):
     smtp_timeout: Annotated[float, Field(gt=0, description="Seconds for one message, everything included.")] = 30
     smtp_tries: Annotated[int, Field(ge=1, description="Refusals after which a coordinator is told.")] = 8
     public_url: HttpUrl
+    urgent_every: Annotated[
+        timedelta, Field(ge=timedelta(0), description="At most one urgent message in this time to a coordinator.")
+    ] = timedelta(minutes=15)

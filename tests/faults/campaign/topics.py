@@ -23,6 +23,7 @@ from peerline.events import (
     ReferralCreated,
     ReferralWithdrawn,
     Topic,
+    WorklistChanged,
 )
 from peerline.events.base import Part
 from peerline.sealing import Opener, Unreadable
@@ -146,7 +147,8 @@ class Topics:
                     self.contradicted.append(event.event_id)
                 continue
             self._digests[event.event_id] = digest
-            self.by_referral[event.referral_id].append(logged)
+            if not isinstance(event, WorklistChanged):  # it counts for itself, and may be about no referral
+                self.by_referral[event.referral_id].append(logged)
 
     def sort(self) -> None:
         """Order each referral's events by writer and the writer's counter."""

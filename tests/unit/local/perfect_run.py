@@ -232,7 +232,6 @@ def _stranger(run: Run) -> None:
     }
     deadline_id = IDS.deadline(referral_id, "match", 0)
     run.add(DeadlineSet, referral_id, "shcp", "match", deadline_id=deadline_id, starts_at=NOW, **fields)
-    run.send(COORDINATORS["shcp"], link=False)
 
 
 def _sealed(run: Run, offer: Offer, kind: type[Event], referral_id: UUID) -> Sealed:

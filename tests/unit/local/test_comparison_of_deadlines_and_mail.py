@@ -76,3 +76,10 @@ def test_a_coordinator_who_was_not_told_of_a_breach_is_missing(run: Run) -> None
     spoilt = replace(run, mail=[message for message in run.mail if "coordinator" not in message.to[0]])
 
     assert any("coordinator of shcp" in one for one in faults(spoilt.findings(), Fault.MISSING))
+
+
+def test_more_messages_to_a_coordinator_than_there_are_things_to_tell_are_duplicates(run: Run) -> None:
+    for _ in list(run.mail):
+        run.send("coordinator@shcp.example.org", link=False)
+
+    assert any("coordinator of shcp" in one for one in faults(run.findings(), Fault.DUPLICATE))

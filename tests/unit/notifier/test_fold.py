@@ -57,8 +57,6 @@ FROM_TOPICS = (
     facts.Proposed(AT, 1),
     facts.Confirmed(AT, 1),
     facts.Released(AT, 1),
-    facts.Unavailable(AT, "event-1"),
-    facts.Breached(AT, "event-2"),
 )
 
 ANY_FACT = st.one_of(
@@ -72,7 +70,6 @@ ANY_FACT = st.one_of(
         for kind in (facts.Proposed, facts.Confirmed, facts.Released, facts.WindowPassed, facts.Unreachable)
     ),
     st.builds(facts.ReleaseRequested, st.just(AT), NUMBERS, st.just("event")),
-    *(st.builds(kind, st.just(AT), st.just("event")) for kind in (facts.Unresolved, facts.Unavailable, facts.Breached)),
     st.builds(facts.Pressed, st.just(AT), NUMBERS, st.sampled_from(Button)),
     st.builds(facts.Answered, st.just(AT), st.sampled_from(Answer)),
     *(
@@ -285,7 +282,6 @@ def test_a_request_to_release_revokes_the_link_before_the_contact_and_asks_a_hum
     assert before.page(1) is Page.VOID
     assert shown.page(1) is Page.CONTACT
     assert items(decisions) == ["release-requested"]
-    assert messages(decisions)[-1] is Message.RELEASE_REQUESTED
 
 
 def test_another_supporter_is_asked_for_and_the_first_is_told_to_stop() -> None:
@@ -318,17 +314,8 @@ def test_not_now_is_not_never() -> None:
 def test_a_message_that_was_not_delivered_is_a_coordinators_and_never_planned_again(unknown: bool) -> None:
     _, decisions = after(*ASKED, facts.Undelivered(AT, Message.SUPPORTER_ASKED, "send-1", unknown, 1))
 
-    expected = Message.DELIVERY_UNKNOWN if unknown else Message.DELIVERY_FAILED
-    assert items(decisions) == [expected]
-    assert messages(decisions)[-1] is expected
+    assert items(decisions) == ["delivery-unknown" if unknown else "delivery-failed"]
     assert messages(decisions).count(Message.SUPPORTER_ASKED) == 1
-
-
-def test_a_coordinators_own_message_that_failed_causes_no_further_message() -> None:
-    _, decisions = after(facts.Undelivered(AT, Message.DEADLINE_BREACHED, "send-1"))
-
-    assert messages(decisions) == []
-    assert items(decisions) == ["delivery-failed"]
 
 
 def test_a_match_without_a_readable_referral_asks_nobody_and_is_put_on_the_worklist_once() -> None:
@@ -339,7 +326,7 @@ def test_a_match_without_a_readable_referral_asks_nobody_and_is_put_on_the_workl
 
 
 def test_a_forgotten_case_stays_a_tombstone() -> None:
-    case, decisions = after(*SHOWN, facts.Forgotten(AT), *CREATED, facts.Proposed(AT, 2), facts.Breached(AT, "e"))
+    case, decisions = after(*SHOWN, facts.Forgotten(AT), *CREATED, facts.Proposed(AT, 2))
 
     assert case.phase is Phase.CLOSED
     assert steps(decisions)[-1] == "closed"

@@ -8,25 +8,22 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from notifier.domain.facts import Message, Recipient
+from notifier.domain.facts import Message
 from notifier.sends.letters import Sender, write
 from peerline.programme import TELLING_WORDS, Programme, read_programmes
 
 PROGRAMMES = list(read_programmes(Path(__file__).parents[3] / "deploy" / "programmes").values())
 SENDER = Sender("hello@mail.example", "https://pages.example")
 LINK = "https://pages.example/s/abc_DEF-123"
-REFERENCE = "0198a3c1-0000-8000-8000-000000000001"
 AT = datetime(2026, 6, 9, 14, 15, tzinfo=UTC)
-WITHOUT_LINK = {message for message in Message if message.recipient is Recipient.COORDINATOR} | {
-    Message.SUPPORTER_STOPPED
-}
+WITHOUT_LINK = {Message.SUPPORTER_STOPPED}
 LETTERS = [(message, programme) for message in Message for programme in PROGRAMMES]
 NAMES = [f"{message} {programme.id}" for message, programme in LETTERS]
 
 
 def letter(message: Message, programme: Programme, to: str = "someone@staff.example") -> EmailMessage:
     link = "" if message in WITHOUT_LINK else LINK
-    written = write(message, programme, SENDER, to=to, link=link, reference=REFERENCE, message_id="1f", at=AT)
+    written = write(message, programme, SENDER, to=to, link=link, message_id="1f", at=AT)
     parsed = message_from_bytes(written.content, policy=default)
     assert isinstance(parsed, EmailMessage)
     return parsed
@@ -57,7 +54,7 @@ def test_every_message_can_be_checked_and_is_answered_by_a_human(message: Messag
     assert mail["Message-ID"] == "<1f@mail.example>"
 
 
-@pytest.mark.parametrize("message", [message for message in Message if message.recipient is not Recipient.COORDINATOR])
+@pytest.mark.parametrize("message", list(Message))
 def test_every_message_to_a_colleague_says_that_it_is_routine_and_voluntary(message: Message) -> None:
     said = text(letter(message, PROGRAMMES[0]))
 
@@ -70,12 +67,6 @@ def test_the_link_stands_whole_in_both_forms(message: Message) -> None:
 
     assert f"\n{LINK}\n" in text(mail).replace("\r\n", "\n")
     assert f'href="{LINK}"' in text(mail, "html")
-
-
-def test_a_coordinators_message_carries_the_reference_and_others_do_not() -> None:
-    carrying = {message for message in Message if REFERENCE in text(letter(message, PROGRAMMES[0]))}
-
-    assert carrying == {message for message in Message if message.recipient is Recipient.COORDINATOR}
 
 
 @pytest.mark.parametrize("address", ["", "nobody", "a@b@c", "a@b.example\r\nBcc: c@d.example", "a b@c.example"])

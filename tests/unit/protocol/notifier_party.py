@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from notifier.domain import facts
 from notifier.domain.decisions import Decisions, Log, Moot, Open, Plan, Resolve
-from notifier.domain.facts import Fact, Message, Recipient
+from notifier.domain.facts import Fact, Message
 from notifier.domain.hours import ContactHours
 from notifier.domain.state import Case, Page
 from notifier.domain.timing import Waits, appointments
@@ -21,7 +21,7 @@ from tests.unit.protocol.rules import Rules
 AT = datetime(2026, 11, 18, 15, tzinfo=UTC)
 WAITS = Waits(window=timedelta(days=1), silence=timedelta(days=7))
 ALL_DAY = ContactHours(time(), time(), frozenset(range(1, 8)), ZoneInfo("UTC"))
-DELIVERIES = {Message.DELIVERY_UNKNOWN, Message.DELIVERY_FAILED}
+DELIVERIES = {"delivery-unknown", "delivery-failed"}
 ARRIVABLE = frozenset({"sending", "sent", "unknown", "overruled"})
 """States of a message in which its link may be in somebody's hands."""
 
@@ -84,7 +84,7 @@ def dropping_unwanted(desk: Desk) -> Desk:
 
 def _carried_out(desk: Desk, decision: object) -> Desk:
     match decision:
-        case Plan(message, _, attempt) if message.recipient is not Recipient.COORDINATOR:
+        case Plan(message, _, attempt):
             known = desk.state_of(message, attempt or 0)
             return desk if known else desk.setting(message, attempt or 0, "planned")
         case Open(kind, subject):

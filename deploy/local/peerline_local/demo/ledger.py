@@ -15,7 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from peerline.compartments import ContactProfile, Origin, SupporterContact
-from peerline.events import REGISTRY, Audience, Event
+from peerline.events import REGISTRY, Audience, Event, WorklistChanged
 from peerline.events.base import Part
 from peerline.sealing import Opener, Unreadable
 from pydantic import ValidationError
@@ -62,7 +62,8 @@ class Ledger:
                 self.redelivered.append(f"{event.name} {event.event_id}")
             else:
                 self._events[event.event_id] = event
-                self._referrals[event.referral_id].append(event)
+                if not isinstance(event, WorklistChanged):  # it may be about no referral
+                    self._referrals[event.referral_id].append(event)
 
     def begin(self) -> None:
         """Take everything read so far for what an earlier run left."""

@@ -13,24 +13,16 @@ class Message(StrEnum):
     SUPPORTER_REMINDED = "supporter-reminded"
     SUPPORTER_STOPPED = "supporter-stopped"
     PHYSICIAN_INVITED = "physician-invited"
-    DEADLINE_BREACHED = "deadline-breached"
-    MATCH_UNAVAILABLE = "match-unavailable"
-    PARTICIPANT_UNRESOLVED = "participant-unresolved"
-    DELIVERY_FAILED = "delivery-failed"
-    DELIVERY_UNKNOWN = "delivery-unknown"
-    RELEASE_REQUESTED = "release-requested"
 
     @property
     def recipient(self) -> "Recipient":
         """Who gets it."""
-        if self in (Message.SUPPORTER_ASKED, Message.SUPPORTER_REMINDED, Message.SUPPORTER_STOPPED):
-            return Recipient.SUPPORTER
-        return Recipient.PHYSICIAN if self is Message.PHYSICIAN_INVITED else Recipient.COORDINATOR
+        return Recipient.PHYSICIAN if self is Message.PHYSICIAN_INVITED else Recipient.SUPPORTER
 
     @property
     def keeps_hours(self) -> bool:
-        """Whether it waits for contact hours: telling a supporter to stop and telling the coordinator do not."""
-        return self.recipient is not Recipient.COORDINATOR and self is not Message.SUPPORTER_STOPPED
+        """Whether it waits for contact hours: telling a supporter to stop does not."""
+        return self is not Message.SUPPORTER_STOPPED
 
 
 class Recipient(StrEnum):
@@ -38,7 +30,6 @@ class Recipient(StrEnum):
 
     SUPPORTER = "supporter"
     PHYSICIAN = "physician"
-    COORDINATOR = "coordinator"
 
 
 class Withdrawal(StrEnum):
@@ -98,13 +89,6 @@ class Withdrawn(Fact):
 
 
 @dataclass(frozen=True)
-class Unresolved(Fact):
-    """A named person is not in the directory; `event` names the event."""
-
-    event: str
-
-
-@dataclass(frozen=True)
 class JoinCameLate(Fact):
     """This referral was to join a case that is closed; `into` is that case."""
 
@@ -141,20 +125,6 @@ class Released(AboutAttempt):
 @dataclass(frozen=True)
 class ReleaseRequested(AboutAttempt):
     """Matcher or a coordinator asks that the match should end."""
-
-    event: str
-
-
-@dataclass(frozen=True)
-class Unavailable(Fact):
-    """Nobody can be proposed now; `event` names the event."""
-
-    event: str
-
-
-@dataclass(frozen=True)
-class Breached(Fact):
-    """A promised time has passed; `event` names the event."""
 
     event: str
 

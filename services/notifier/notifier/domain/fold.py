@@ -11,12 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from notifier.domain import people, recall
-from notifier.domain.decisions import Decision, Decisions, Log, Moot, Open, Plan, Resolve
+from notifier.domain.decisions import Decisions, Log, Moot, Open, Plan, Resolve
 from notifier.domain.ending import closed, declined
 from notifier.domain.facts import (
     Answered,
     BecameReadable,
-    Breached,
     Claimed,
     ClosedByCoordinator,
     Confirmed,
@@ -32,13 +31,10 @@ from notifier.domain.facts import (
     Proposed,
     Quiet,
     Recalled,
-    Recipient,
     Released,
     ReleaseRequested,
-    Unavailable,
     Undelivered,
     Unreachable,
-    Unresolved,
     WaitedOn,
     WindowPassed,
     Withdrawal,
@@ -53,7 +49,7 @@ TOLD_STEPS: Mapping[Message, str] = {
     Message.SUPPORTER_REMINDED: "reminder-sent",
     Message.PHYSICIAN_INVITED: "physician-invited",
 }
-"""The step that is logged when a message was handed over; a coordinator's is `coordinator-told`."""
+"""The step that is logged when a message was handed over."""
 
 
 def fold(case: Case, fact: Fact) -> Outcome:
@@ -142,13 +138,10 @@ def released(case: Case, fact: Released) -> Outcome:
 
 
 def release_requested(case: Case, fact: ReleaseRequested) -> Outcome:
-    """Revoke the link, or tell the coordinator where the supporter holds the contact."""
+    """Revoke the link, or leave it to the coordinator where the supporter holds the contact."""
     if case.page(fact.attempt) is not Page.CONTACT:
         return declined(case, fact.attempt, fact.at, why="released")
-    return case, (
-        Open("release-requested", subject=fact.event, urgent=True),
-        Plan(Message.RELEASE_REQUESTED, fact.event, fact.attempt),
-    )
+    return case, (Open("release-requested", subject=fact.event, urgent=True),)
 
 
 def window_passed(case: Case, fact: WindowPassed) -> Outcome:
@@ -184,7 +177,7 @@ def overdue(case: Case, fact: Overdue) -> Outcome:
     """A match stands proposed and its referral cannot be read: somebody must look."""
     if case.readable or case.closed_at or case.unread_at:
         return case, ()
-    return replace(case, unread_at=fact.at), (Open("no-referral"),)
+    return replace(case, unread_at=fact.at), (Open("no-referral", urgent=True),)
 
 
 def claimed(case: Case, fact: Claimed) -> Outcome:
@@ -196,8 +189,6 @@ def claimed(case: Case, fact: Claimed) -> Outcome:
 
 def handed(case: Case, fact: Handed) -> Outcome:
     """A mail server took a message; the supporter's answer window starts with the question."""
-    if fact.message.recipient is Recipient.COORDINATOR:
-        return case, (Log("coordinator-told", case.phase, codes=(("about", fact.message),)),)
     if fact.message is Message.SUPPORTER_ASKED and fact.attempt:
         attempt = case.attempt(fact.attempt)
         if attempt.notified_at:
@@ -208,31 +199,18 @@ def handed(case: Case, fact: Handed) -> Outcome:
 
 
 def undelivered(case: Case, fact: Undelivered) -> Outcome:
-    """A coordinator decides; nothing is sent again by itself, and no message tells of a coordinator's own."""
+    """A coordinator decides; nothing is sent again by itself."""
     if fact.message in ANSWERABLE and (fact.message, fact.attempt) not in case.unanswered:
         return case, ()  # it was answered while it was on its way, or the case has gone on without it
-    kind = Message.DELIVERY_UNKNOWN if fact.unknown else Message.DELIVERY_FAILED
-    decisions: list[Decision] = [
+    kind = "delivery-unknown" if fact.unknown else "delivery-failed"
+    return case, (
         Log(kind, Phase.EXCEPTION, fact.attempt, codes=(("message", fact.message),)),
         Open(kind, subject=fact.send, reason=fact.message, urgent=True),
-    ]
-    if fact.message.recipient is not Recipient.COORDINATOR:
-        decisions.append(Plan(kind, fact.send, fact.attempt))
-    return case, tuple(decisions)
+    )
 
 
 ANSWERABLE = frozenset({Message.SUPPORTER_ASKED, Message.SUPPORTER_REMINDED, Message.PHYSICIAN_INVITED})
 """Messages whose arrival matters only until somebody answers; who is to stop has to know it in any case."""
-
-
-def _tell(message: Message) -> Callable[[Case, Any], Outcome]:
-    """A rule that plans one message to the coordinator about an event."""
-    return lambda case, fact: (case, (Plan(message, fact.event),))
-
-
-def unavailable(case: Case, fact: Unavailable) -> Outcome:
-    """Nobody can be asked now; that matters while the case is open."""
-    return case, () if case.closed_at else (Plan(Message.MATCH_UNAVAILABLE, fact.event),)
 
 
 def _due_messages(case: Case) -> Decisions:
@@ -259,15 +237,12 @@ RULES: Mapping[type[Fact], Callable[[Case, Any], Outcome]] = {
     Created: created,
     BecameReadable: became_readable,
     Withdrawn: withdrawn,
-    Unresolved: _tell(Message.PARTICIPANT_UNRESOLVED),
     JoinCameLate: join_came_late,
     Forgotten: forgotten,
     Proposed: proposed,
     Confirmed: confirmed,
     Released: released,
     ReleaseRequested: release_requested,
-    Unavailable: unavailable,
-    Breached: _tell(Message.DEADLINE_BREACHED),
     Pressed: people.pressed,
     Answered: people.answered,
     OtherRequested: people.other_requested,

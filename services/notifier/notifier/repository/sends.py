@@ -271,6 +271,11 @@ async def resume(connection: Connection, programme: str) -> None:
     await connection.execute("DELETE FROM outreach_pause WHERE programme = $1", programme)
 
 
+async def paused(connection: Connection) -> list[str]:
+    """The programmes whose sending is paused."""
+    return [row["programme"] for row in await connection.fetch("SELECT programme FROM outreach_pause ORDER BY 1")]
+
+
 async def summary(connection: Connection) -> tuple[dict[str, datetime], dict[str, int]]:
     """The paused programmes since when, and the number of messages by state."""
     paused = await connection.fetch("SELECT programme, since FROM outreach_pause ORDER BY programme")

@@ -103,15 +103,12 @@ async def _letter(work: UnitOfWork, claimed: Claimed, row: CaseRow) -> Letter:
         sender,
         to=_address(work, message, claimed, row),
         link=await _link(work, message, claimed, sender),
-        reference=str(row.referral_id),
         message_id=claimed.message_id,
         at=work.now,
     )
 
 
 def _address(work: UnitOfWork, message: Message, claimed: Claimed, row: CaseRow) -> str:
-    if message.recipient is Recipient.COORDINATOR:
-        return work.programmes[row.programme].coordinator.email
     if message.recipient is Recipient.SUPPORTER:
         return contacts.supporter(work, row, claimed.attempt or 0).email
     address = contacts.physician(work, row).email

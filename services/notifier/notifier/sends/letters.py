@@ -9,7 +9,7 @@ from email.policy import SMTP
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from peerline.programme import Programme
 
-from notifier.domain.facts import Message, Recipient
+from notifier.domain.facts import Message
 
 TEMPLATES = Environment(
     loader=PackageLoader("notifier"),
@@ -37,26 +37,23 @@ class Letter:
 
 
 def write(
-    message: Message,
-    programme: Programme,
-    sender: Sender,
-    *,
-    to: str,
-    link: str,
-    reference: str,
-    message_id: str,
-    at: datetime,
+    message: Message, programme: Programme, sender: Sender, *, to: str, link: str, message_id: str, at: datetime
+) -> Letter:
+    """The message for one recipient; `link` is empty where it has none. Raises ValueError for an impossible address."""
+    text = TEMPLATES.get_template(f"mail_{message}.txt").render(programme=programme, link=link)
+    return compose(programme, sender, to=to, text=text, link=link, message_id=message_id, at=at)
+
+
+def compose(
+    programme: Programme, sender: Sender, *, to: str, text: str, link: str = "", message_id: str, at: datetime
 ) -> Letter:
     """
-    The message for one recipient; `link` is empty where it has none. Raises ValueError for an impossible address.
+    A text as a message, in both forms. Raises ValueError for an impossible address.
 
-    `message_id` is the part of the Message-ID before the @. A coordinator's message carries `reference`, the referral's id, and names nobody.
+    Empty lines part its paragraphs. `message_id` is the part of the Message-ID before the @.
     """
     if not to.isprintable() or to.count("@") != 1 or " " in to:
         raise ValueError("address")
-    text = TEMPLATES.get_template(_template(message)).render(
-        message=message, programme=programme, link=link, reference=reference
-    )
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address(programme.texts.sender, addr_spec=sender.address)
@@ -70,7 +67,3 @@ def write(
     html = TEMPLATES.get_template("mail.html").render(paragraphs=paragraphs, link=link)
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return Letter(to, mail.as_bytes())
-
-
-def _template(message: Message) -> str:
-    return "mail_coordinator.txt" if message.recipient is Recipient.COORDINATOR else f"mail_{message}.txt"

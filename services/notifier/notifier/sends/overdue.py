@@ -48,7 +48,7 @@ async def _give_up(transactions: Transactions, claimed: Claimed) -> None:
         async with transactions.begin() as work:
             if await sends.finish(work.connection, claimed, Fate.UNKNOWN, "abandoned"):
                 await work.open_item(
-                    Message.DELIVERY_UNKNOWN,
+                    "delivery-unknown",
                     subject=str(claimed.send_id),
                     referral_id=claimed.referral_id,
                     reason=claimed.message,
@@ -79,4 +79,4 @@ async def put_off(work: UnitOfWork, send_id: UUID, referral_id: UUID, reason: st
     """A message that cannot be written now, by a fault of ours, waits an hour on the worklist."""
     again_at = work.now + SET_ASIDE  # its hours end when they begin, so that the next ones are found then
     await sends.postpone(work.connection, send_id, again_at, again_at)
-    await work.open_item("stuck", subject=str(send_id), referral_id=referral_id, reason=reason)
+    await work.open_item("stuck", subject=str(send_id), referral_id=referral_id, reason=reason, urgent=True)

@@ -64,5 +64,9 @@ async def _one_alone(transactions: Transactions, referral_id: UUID) -> None:
         async with transactions.begin() as work:
             await stored.look_later(work.connection, referral_id, work.now + STUCK_PAUSE)
             await work.open_item(
-                "stuck", subject=str(referral_id), referral_id=referral_id, reason=type(error).__name__
+                "stuck",
+                subject=str(referral_id),
+                referral_id=referral_id,
+                reason=type(error).__name__,
+                urgent=True,
             )

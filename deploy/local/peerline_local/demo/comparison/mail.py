@@ -1,4 +1,4 @@
-"""Each supporter who was asked has one message about it, and each thing a coordinator must know one as well."""
+"""Each supporter who was asked has one message about it, and coordinators are told what they must know."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from peerline.events import (
+    DeadlineApproaching,
     DeadlineBreached,
-    Event,
     MatchProposed,
     MatchReleaseRequested,
-    MatchUnavailable,
     OutreachLogged,
-    ParticipantUnresolved,
+    WorklistChanged,
 )
 
-from peerline_local.demo.comparison.findings import Finding, duplicate, exactly
+from peerline_local.demo.comparison.findings import Finding, duplicate, exactly, missing
 from peerline_local.demo.ledger import Ledger
 from peerline_local.demo.samples import Samples
 from peerline_local.mailbox import Message
 
 LINK = re.compile(r"https?://[^\s<>\"']+/(?P<page>[sp])/[A-Za-z0-9_~.-]+")
-_TOLD_COORDINATOR: tuple[type[Event], ...] = (
-    DeadlineBreached,
-    MatchUnavailable,
-    MatchReleaseRequested,
-    ParticipantUnresolved,
-)
 _UNDELIVERED = ("delivery-failed", "delivery-unknown")
 
 
@@ -80,10 +73,25 @@ def asks(message: Message) -> list[str]:
 
 
 def _coordinators(ledger: Ledger, mail: Sequence[Message], coordinators: Mapping[str, str]) -> Iterator[Finding]:
+    """
+    A coordinator has a message if a deadline was breached, and at most one for each thing that was to be told.
+
+    What is told together, and what is resolved before it is told, makes them fewer.
+    """
     told = Counter(address.lower() for message in mail for address in message.to)
+    breached = {event.programme.id for event in ledger.all(DeadlineBreached)}
+    shared = sum(event.programme is None for event in ledger.all(WorklistChanged))
     for programme, address in coordinators.items():
-        wanted = sum(event.programme.id == programme for kind in _TOLD_COORDINATOR for event in ledger.all(kind))
-        wanted += sum(
-            logged.programme.id == programme and logged.step in _UNDELIVERED for logged in ledger.all(OutreachLogged)
-        )
-        yield from exactly(wanted, told[address.lower()], f"coordinator of {programme}", "messages")
+        found, most = told[address.lower()], shared + _to_tell(ledger, programme)
+        if programme in breached and not found:
+            yield missing(f"coordinator of {programme}", "was told of no breach")
+        if found > most:
+            yield duplicate(f"coordinator of {programme}", f"{found} messages about {most} things")
+
+
+def _to_tell(ledger: Ledger, programme: str) -> int:
+    changes = [event for event in ledger.all(WorklistChanged) if event.programme and event.programme.id == programme]
+    deadlines = [*ledger.all(DeadlineApproaching), *ledger.all(DeadlineBreached)]
+    undelivered = [logged for logged in ledger.all(OutreachLogged) if logged.step in _UNDELIVERED]
+    ended = ledger.all(MatchReleaseRequested)
+    return len(changes) + sum(event.programme.id == programme for event in (*deadlines, *undelivered, *ended))

@@ -1,0 +1,102 @@
+"""A pause of a programme's outreach, on a real notifier under a stream of messages."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.notifier_place import Post, Referral, notifier, post_office, wait_until
+from tests.support.workplace import Running, Workplace, until
+
+REFERRALS = 60
+
+
+@pytest.fixture
+async def post() -> AsyncIterator[Post]:
+    async with post_office(Post()) as office:
+        yield office
+
+
+async def planned(running: Running, number: int) -> None:
+    async def so_many() -> bool:
+        return len(await running.fetch("SELECT FROM send")) == number
+
+    await until(so_many, seconds=60, what=f"{number} plans")
+
+
+async def test_a_pause_stops_a_stream_within_a_second_survives_a_restart_and_loses_and_doubles_nothing(
+    workplace: Workplace, post: Post
+) -> None:
+    slow_down(post)
+    referrals = [Referral(workplace, name=str(number)) for number in range(REFERRALS)]
+    async with workplace.running(notifier(workplace, post)) as running:
+        for referral in referrals:
+            await workplace.publish(referral.created(), referral.proposed())
+        await planned(running, REFERRALS)
+        await running.client.post("/v1/outreach/shcp/pause")
+        await asyncio.sleep(1)
+        after_a_second = await claims(running)
+        await asyncio.sleep(2)
+        later = await claims(running)
+    async with workplace.running(notifier(workplace, post)) as running:
+        await asyncio.sleep(1)
+        after_a_restart = await claims(running)
+        ready = (await running.client.get("/ready")).json()["checks"]["outreach"]
+        shown = (await running.client.get("/v1/outreach")).json()
+        await until(lambda: shows_pause(running), what="the metric")
+        await running.client.post("/v1/outreach/shcp/resume")
+        await wait_until(lambda: len(post.mails) == REFERRALS, "every message", seconds=60)
+
+    assert 0 < after_a_second < REFERRALS
+    assert after_a_second == later == after_a_restart
+    assert ready == {"ok": True, "paused": ["shcp"]}
+    assert list(shown["paused"]) == ["shcp"]
+    assert len({str(mail["Message-ID"]) for mail in post.mails}) == REFERRALS
+
+
+def slow_down(post: Post) -> None:
+    take = post.handle_DATA
+
+    async def slowly(*given: object) -> str:
+        await asyncio.sleep(0.2)
+        return await take(*given)  # type: ignore[arg-type]  # as aiosmtpd gives it
+
+    post.handle_DATA = slowly  # type: ignore[method-assign,assignment]  # this office only
+
+
+async def claims(running: Running) -> int:
+    return len(await running.fetch("SELECT FROM send WHERE tries > 0"))
+
+
+async def shows_pause(running: Running) -> bool:
+    return "peerline_outreach_paused 1.0" in (await running.client.get("/metrics")).text
+
+
+async def test_what_a_pause_kept_beyond_its_contact_hours_gets_new_ones(workplace: Workplace, post: Post) -> None:
+    async with workplace.running(notifier(workplace, post)) as running:
+        await running.client.post("/v1/outreach/shcp/pause")
+        await workplace.publish(Referral(workplace).created(), Referral(workplace).proposed())
+        await planned(running, 1)
+        long_ago = datetime.now(UTC) - timedelta(days=3)
+        await running.fetch("UPDATE send SET due_at = $1, window_ends = $2", long_ago, long_ago + timedelta(hours=12))
+        await running.client.post("/v1/outreach/shcp/resume")
+        await wait_until(lambda: len(post.mails) == 1, "the message")
+        [send] = await running.fetch("SELECT window_ends > now() AS is_in_hours, tries FROM send")
+
+    assert (send["is_in_hours"], send["tries"]) == (True, 1)
+
+
+async def test_another_programme_and_the_coordinator_are_written_to_during_a_pause(
+    workplace: Workplace, post: Post
+) -> None:
+    failing, other = Referral(workplace, name="1"), Referral(workplace, name="2", programme="first")
+    async with workplace.running(notifier(workplace, post)) as running:
+        await running.client.post("/v1/outreach/shcp/pause")
+        await workplace.publish(failing.created(), failing.proposed(), other.created())
+        await wait_until(lambda: len(post.mails) == 1, "the other programme's invitation")
+        await running.fetch("UPDATE send SET state = 'sending', claimed_at = now() - interval '1 day' WHERE tries = 0")
+        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
+        await wait_until(lambda: len(post.mails) == 2, "the coordinator's message")
+
+    assert post.recipients[1] == ["coordinator@shcp.example.org"]
