@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from notifier.domain import facts
 from notifier.sends.smtp import Fate
@@ -74,13 +74,19 @@ def test_no_message_arrives_twice_unless_a_coordinator_says_so_and_each_ends_or_
 
         # Told as it was found: to shrink a failure against a database takes longer than a test may.
         @settings(
-            max_examples=40,
+            max_examples=30,
             deadline=None,
             database=None,
-            phases=[Phase.generate],
+            phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
-        @given(st.lists(steps, min_size=3, max_size=20))
+        @example([("claim", 2), ("time",), ("come back", 0, True)])
+        @example([("claim", 2), ("vanish", 0, True), ("time",), ("come back", 0, True), ("come back", 0, False)])
+        @example([("claim", 2), ("vanish", 0, True), ("time",), ("act", 0, "send-again")])
+        @example(
+            [("claim", 1), ("hand over", 0, Fate.FAILED, False), ("fact", 0, "withdrawn"), ("act", 0, "send-again")]
+        )
+        @given(st.lists(steps, min_size=8, max_size=20))
         def holds(taken: list[tuple[object, ...]]) -> None:
             runner.run(play(at, taken))
 
