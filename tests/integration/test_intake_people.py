@@ -374,3 +374,18 @@ async def test_nobody_without_a_coordinators_token_sees_or_enters_anything(workp
         seen = await intake.client.get(f"/v1/incidents/{uuid4()}")
 
         assert [answer.status_code for answer in (put, entered, brought, seen)] == [403] * 4
+
+
+async def test_an_incident_that_cannot_be_looked_at_again_is_set_aside_and_the_others_go_on(workplace: Workplace) -> None:
+    async with an_intake(workplace) as intake:
+        for incident in ("EV-1", "EV-2"):
+            await intake.send(a_report("2001", incident=incident))
+        await intake.running.fetch(
+            "UPDATE incident SET source = 'gone' WHERE incident_key = (SELECT min(incident_key::text)::uuid FROM incident)"
+        )
+
+        await intake.load(LATE)
+
+        await intake.until_rows("SELECT FROM worklist_item WHERE kind = 'stuck' AND resolved_at IS NULL", 1)
+        assert len(await intake.published(ReferralCreated, 1)) == 1
+        assert await intake.running.fetch("SELECT FROM incident WHERE to_review") == []

@@ -23,21 +23,33 @@ async def run(transactions: Transactions) -> timedelta | None:
 
 async def review_next(transactions: Transactions) -> bool:
     """Look at one marked incident again; False where none is left. One that cannot be decided is set aside."""
-    async with transactions.begin() as work:
-        await incidents.hold_directory(work.connection)
-        marked = await incidents.next_to_review(work.connection)
+    marked = None
+    try:
+        async with transactions.begin() as work:
+            await incidents.hold_directory(work.connection)
+            marked = await incidents.next_to_review(work.connection)
+            if marked is None:
+                return False
+            await _review(work, *marked)
+    except THE_WORLD:
+        raise
+    except Exception as error:
         if marked is None:
-            return False
-        key, source = marked
-        try:
-            async with work.connection.transaction():
-                await _review(work, key, source)
-        except THE_WORLD:
             raise
-        except Exception as error:  # noqa: BLE001  one incident must not keep the others waiting
-            log.error("review_failed", what=STUCK, error=type(error).__name__)
-            await work.open_item(STUCK, subject=str(key), reason=type(error).__name__, urgent=True)
+        await _set_aside(transactions, marked[0], error)  # one incident must not keep the others waiting
     return True
+
+
+async def _set_aside(transactions: Transactions, key: UUID, error: Exception) -> None:
+    """
+    Put an incident on the worklist and take its mark off.
+
+    In a transaction of its own: of one in which some of it was decided, its events would go out all the same.
+    """
+    log.error("review_failed", what=STUCK, error=type(error).__name__)
+    async with transactions.begin() as work:
+        await incidents.unmark_incident(work.connection, key)
+        await work.open_item(STUCK, subject=str(key), reason=type(error).__name__, urgent=True)
 
 
 async def _review(work: UnitOfWork, key: UUID, source: str) -> None:

@@ -137,6 +137,11 @@ async def next_to_review(connection: Connection) -> tuple[UUID, str] | None:
     return (row["incident_key"], row["source"]) if row else None
 
 
+async def unmark_incident(connection: Connection, key: UUID) -> None:
+    """Take the mark off an incident that cannot be looked at."""
+    await connection.execute("UPDATE incident SET to_review = false WHERE incident_key = $1", key)
+
+
 def _locked(vault: Vault, incident: Incident) -> bytes:
     return records.lock(vault, records.IncidentRecord(incident=incident), f"incident.record/{incident.key}")
 
