@@ -376,7 +376,9 @@ async def test_nobody_without_a_coordinators_token_sees_or_enters_anything(workp
         assert [answer.status_code for answer in (put, entered, brought, seen)] == [403] * 4
 
 
-async def test_an_incident_that_cannot_be_looked_at_again_is_set_aside_and_the_others_go_on(workplace: Workplace) -> None:
+async def test_an_incident_that_cannot_be_looked_at_again_is_set_aside_and_the_others_go_on(
+    workplace: Workplace,
+) -> None:
     async with an_intake(workplace) as intake:
         for incident in ("EV-1", "EV-2"):
             await intake.send(a_report("2001", incident=incident))
