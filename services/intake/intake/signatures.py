@@ -32,10 +32,10 @@ class WebhookSecrets:
         # Somebody who guesses a source's name learns nothing from how long the answer takes.
         self._of_nobody = [b"\0" * 32]
 
-    def accepts(self, source_id: str, body: bytes, headers: Mapping[str, str], now: datetime) -> bool:
-        """Whether this source signed this message within five minutes of now. Header names in lower case."""
+    def verify(self, source_id: str, body: bytes, headers: Mapping[str, str]) -> bool:
+        """Whether this source signed this message; see also `is_recent`. Header names in lower case."""
         known = self._by_source.get(source_id)
-        signed = [_is_signed(secret, body, headers, now) for secret in known or self._of_nobody]
+        signed = [_is_signed(secret, body, headers) for secret in known or self._of_nobody]
         return known is not None and any(signed)
 
 
@@ -65,22 +65,24 @@ def _read(path: Path, source_id: str) -> list[bytes]:
     return secrets
 
 
-def _is_signed(secret: bytes, body: bytes, headers: Mapping[str, str], now: datetime) -> bool:
+def is_recent(headers: Mapping[str, str], now: datetime) -> bool:
+    """Whether a message says that it was signed within five minutes of `now`, before or after."""
+    stamp = headers.get("webhook-timestamp", "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= LONGEST_STAMP):
+        return False
+    return abs(now.timestamp() - int(stamp)) <= TOLERANCE.total_seconds()
+
+
+def _is_signed(secret: bytes, body: bytes, headers: Mapping[str, str]) -> bool:
     message_id, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not message_id or not _is_recent(stamp, now):
+    if not message_id:
         return False
     # Headers come decoded as Latin-1, so this gives their bytes back.
-    signed = b".".join([_bytes(message_id), stamp.encode(), body])
+    signed = b".".join([_bytes(message_id), _bytes(stamp), body])
     wanted = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256))
     given = [each for each in headers.get("webhook-signature", "").split(" ") if each.startswith(VERSION)]
     equal = [hmac.compare_digest(_bytes(each.removeprefix(VERSION)), wanted) for each in given]
     return any(equal)
-
-
-def _is_recent(stamp: str, now: datetime) -> bool:
-    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= LONGEST_STAMP):
-        return False
-    return abs(now.timestamp() - int(stamp)) <= TOLERANCE.total_seconds()
 
 
 def _bytes(header: str) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from intake.signatures import SecretFault, WebhookSecrets, read_secrets
+from intake.signatures import SecretFault, WebhookSecrets, is_recent, read_secrets
 from intake.sources import parse_sources
 from standardwebhooks import Webhook
 
@@ -30,20 +30,24 @@ def headers_of(body: str, message_id: str = "msg-1", at: datetime = NOW) -> dict
     }
 
 
+def accepts(secrets: WebhookSecrets, source: str, body: bytes, headers: dict[str, str], now: datetime) -> bool:
+    return secrets.verify(source, body, headers) and is_recent(headers, now)
+
+
 @given(body=st.text(), message_id=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
 def test_what_the_reference_library_signs_is_accepted(body: str, message_id: str) -> None:
     secrets = WebhookSecrets({"risk": [b"x" * 32, SECRET]})
 
-    assert secrets.accepts("risk", body.encode(), headers_of(body, message_id), NOW)
-    assert not secrets.accepts("risk", body.encode() + b" ", headers_of(body, message_id), NOW)
-    assert not secrets.accepts("other", body.encode(), headers_of(body, message_id), NOW)
+    assert accepts(secrets, "risk", body.encode(), headers_of(body, message_id), NOW)
+    assert not accepts(secrets, "risk", body.encode() + b" ", headers_of(body, message_id), NOW)
+    assert not accepts(secrets, "other", body.encode(), headers_of(body, message_id), NOW)
 
 
 @given(name=st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]), value=st.text(max_size=60))
 def test_a_header_that_is_not_the_signers_is_refused_whatever_it_holds(name: str, value: str) -> None:
     headers = headers_of("{}")
     if headers[name] != value:
-        assert not WebhookSecrets({"risk": [SECRET]}).accepts("risk", b"{}", headers | {name: value}, NOW)
+        assert not accepts(WebhookSecrets({"risk": [SECRET]}), "risk", b"{}", headers | {name: value}, NOW)
 
 
 @pytest.mark.parametrize(
@@ -53,27 +57,27 @@ def test_a_header_that_is_not_the_signers_is_refused_whatever_it_holds(name: str
 def test_a_signature_holds_for_five_minutes(age: timedelta, accepted: bool) -> None:
     headers = headers_of("{}", at=NOW - age)
 
-    assert WebhookSecrets({"risk": [SECRET]}).accepts("risk", b"{}", headers, NOW) is accepted
+    assert accepts(WebhookSecrets({"risk": [SECRET]}), "risk", b"{}", headers, NOW) is accepted
 
 
 def test_one_good_signature_among_others_is_enough() -> None:
     headers = headers_of("{}")
     headers["webhook-signature"] = f"v2,abc v1,!! {headers['webhook-signature']} v1"
 
-    assert WebhookSecrets({"risk": [SECRET]}).accepts("risk", b"{}", headers, NOW)
+    assert accepts(WebhookSecrets({"risk": [SECRET]}), "risk", b"{}", headers, NOW)
 
 
 def test_an_old_and_a_new_secret_are_both_accepted(tmp_path: Path) -> None:
     lines = [b"y" * 24, SECRET]
     (tmp_path / "risk-webhook").write_text("\n".join("whsec_" + base64.b64encode(s).decode() for s in lines))
 
-    assert read_secrets(tmp_path, SOURCES).accepts("risk", b"{}", headers_of("{}"), NOW)
+    assert accepts(read_secrets(tmp_path, SOURCES), "risk", b"{}", headers_of("{}"), NOW)
 
 
 def test_a_secret_file_may_bear_the_sources_name(tmp_path: Path) -> None:
     (tmp_path / "risk.secret").write_text(base64.b64encode(SECRET).decode())
 
-    assert read_secrets(tmp_path, SOURCES).accepts("risk", b"{}", headers_of("{}"), NOW)
+    assert accepts(read_secrets(tmp_path, SOURCES), "risk", b"{}", headers_of("{}"), NOW)
 
 
 @pytest.mark.parametrize("text", [None, "", "whsec_", "short", "whsec_!"])
