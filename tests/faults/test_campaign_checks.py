@@ -32,7 +32,8 @@ from peerline_local.home import Home, read_json
 
 from tests.faults.campaign.checks import Evidence, Finding, check
 from tests.faults.campaign.people import Listed
-from tests.faults.campaign.stream import WEBHOOK, Accepted, Report, address_of, name_of
+from tests.faults.campaign.reports import WEBHOOK, Report, address_of, name_of
+from tests.faults.campaign.stream import Accepted
 from tests.faults.campaign.topics import Logged, Seals, Topics
 from tests.support.scripted_smtp import Act, Delivery
 

@@ -3,6 +3,7 @@ The campaign: a stream of referrals through all four services, played people, an
 
     plan      what happens to whom and when, from the seed only
     ground    servers, services and the mail server, and how each is got hold of
+    reports   what is reported of whom
     stream    incident systems and coordinators who hand in, and hand in again
     people    supporters who answer, and those who work off the worklists
     faults    each brings something about, and heals it

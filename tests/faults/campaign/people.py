@@ -14,7 +14,8 @@ from notifier.pages.private import form_token
 
 from tests.faults.campaign.ground import Ground
 from tests.faults.campaign.plan import SERVICES, Plan
-from tests.faults.campaign.stream import CANARIES, Stream
+from tests.faults.campaign.reports import CANARIES
+from tests.faults.campaign.stream import Stream
 from tests.faults.campaign.topics import SET_ASIDE, Place, Tail
 from tests.support.scripted_smtp import Delivery
 

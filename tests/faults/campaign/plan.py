@@ -77,7 +77,7 @@ class Plan:
         return random.Random("/".join(map(str, (self.seed, *what))))
 
 
-def plan(seed: int, *, faults: int = 200, referrals: int = 5000, size: tuple[int, int] = (5, 9)) -> Plan:
+def plan(seed: int, *, faults: int = 200, referrals: int = 5000, size: tuple[int, int] = (6, 11)) -> Plan:
     """The plan of a seed: `faults` in volleys of `size`."""
     dice = random.Random(seed)
     return Plan(seed, referrals, tuple(_volleys(dice, faults, size)))

@@ -19,8 +19,9 @@ from tests.faults.campaign.people import Desk, Supporters
 from tests.faults.campaign.plan import SERVICES, Fault, Plan
 from tests.faults.campaign.records import Writer, readers
 from tests.faults.campaign.report import RECOVERED_WITHIN, Report
-from tests.faults.campaign.stream import Report as Sent
-from tests.faults.campaign.stream import Stream, probe_of, report_of
+from tests.faults.campaign.reports import Report as Sent
+from tests.faults.campaign.reports import probe_of, report_of
+from tests.faults.campaign.stream import Stream
 from tests.faults.campaign.topics import SET_ASIDE, Seals, Tail, Topics, read_all
 
 GIVES_UP = 150.0  # seconds after which a recovery is not waited for any longer
@@ -140,14 +141,16 @@ class Campaign:
             if self._tail.is_answered(probe.incident) and await self._all_ready():
                 return time.monotonic() - began
             await asyncio.sleep(0.25)
+        self._say(f"not recovered: {await self._unready() or 'the probe has no supporter'}")
         return seconds
 
     async def _all_ready(self) -> bool:
-        async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
-            with contextlib.suppress(httpx.HTTPError):
-                answers = await asyncio.gather(*[client.get(f"{self._ground.url(one)}/ready") for one in SERVICES])
-                return all(answer.status_code == 200 for answer in answers)
-        return False
+        return not await self._unready()
+
+    async def _unready(self) -> list[str]:
+        """The services that are not ready, with the checks that say so."""
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            return [text for one in SERVICES if (text := await _fault(client, one, self._ground.url(one)))]
 
     # --- afterwards --------------------------------------------------------------------------------
 
@@ -258,3 +261,12 @@ class Campaign:
                 + [f"{name} ended with code {code} while disturbed" for _, name, code in evidence.ended_by_itself]
             ),
         )
+
+
+async def _fault(client: httpx.AsyncClient, service: str, url: str) -> str:
+    try:
+        answer = (await client.get(f"{url}/ready")).json()
+    except (httpx.HTTPError, ValueError) as error:
+        return f"{service}: {type(error).__name__}"
+    failing = [name for name, check in answer["checks"].items() if not check["ok"]]
+    return f"{service}: {', '.join(failing)}" if failing or not answer["ready"] else ""

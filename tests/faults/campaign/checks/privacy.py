@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.faults.campaign.checks.found import Evidence, Finding, Is
-from tests.faults.campaign.stream import CANARIES
+from tests.faults.campaign.reports import CANARIES
 
 PLANTED = tuple(canary.encode() for canary in (*CANARIES, CANARIES[2].replace(" ", ""), "@staff.example"))
 

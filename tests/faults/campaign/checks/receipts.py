@@ -7,7 +7,7 @@ from uuid import UUID
 from peerline.events import OutreachLogged, ParticipantUnresolved, ReferralCreated, ReferralJoined
 
 from tests.faults.campaign.checks.found import Evidence, Finding, Is
-from tests.faults.campaign.stream import address_of
+from tests.faults.campaign.reports import address_of
 
 Key = tuple[str, str]
 
