@@ -43,13 +43,14 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self.positions: dict[Partition, Position] = {}
         self.halted: dict[str, str] = {}
         self._waiting: dict[Partition, asyncio.Task[None]] = {}
+        self._failing: set[Partition] = set()
         self._gaps: set[tuple[Partition, int]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def held(self) -> frozenset[Partition]:
-        """The partitions that wait out a failure."""
-        return frozenset(self._waiting)
+        """The partitions that have failed and not moved since, whether they wait or are being tried again."""
+        return frozenset(self._failing)
 
     def is_read(self, partition: Partition) -> bool:
         """Whether the records of a partition are to be taken now."""
@@ -67,6 +68,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         for partition in revoked:
             key = (partition.topic, partition.partition)
             self.positions.pop(key, None)
+            self._failing.discard(key)
             if waiting := self._waiting.pop(key, None):
                 waiting.cancel()
 
@@ -98,11 +100,13 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         for partition, position in positions.items():
             if (known := self.positions.get(partition)) and known.epoch == position.epoch:
                 self.positions[partition] = position
+                self._failing.discard(partition)
 
     def hold(self, partition: Partition, seconds: float) -> None:
         """Pause a partition for a while, from the position it stands at."""
         if partition not in self.positions or partition in self._waiting:
             return
+        self._failing.add(partition)
         self._pause(partition)
         self._waiting[partition] = self.start(self._resume_after(partition, seconds))
 
