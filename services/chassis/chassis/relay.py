@@ -218,6 +218,7 @@ async def _awake(connection: Connection, waiting: Awaitable[Any]) -> Any:
         return task.result()
     finally:
         task.cancel()
+        await asyncio.wait([task], timeout=PULSE)  # a start that is still under way would make what is then dropped
 
 
 async def _drop(producer: AIOKafkaProducer) -> None:
