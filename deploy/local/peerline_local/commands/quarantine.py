@@ -46,7 +46,7 @@ def show(context: typer.Context, entry: EntryId) -> None:
 
 
 def replay(context: typer.Context, entry: EntryId) -> None:
-    """Take a record again; nothing is sent by it."""
+    """Take a record again; what was sent before is not sent again."""
     reach = _reach(context)
 
     async def run() -> None:
@@ -54,7 +54,7 @@ def replay(context: typer.Context, entry: EntryId) -> None:
         await reach.ask(found["service"], "POST", f"/v1/quarantine/{found['id']}/replay", role="operator")
 
     asyncio.run(run())
-    typer.echo("Taken; sends it would cause: 0")
+    typer.echo("Taken. Messages sent again: 0; what it brings for the first time goes its way.")
 
 
 async def entries_of(reach: Reach) -> list[dict[str, Any]]:
