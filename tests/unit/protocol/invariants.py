@@ -48,7 +48,8 @@ class Invariants:
         case = self.parties.desks[part.desk].case
         is_retraction = move.name == "n:withdrawn-retracted"
         closes = case.closed_at is None and self.parties.desks[after.desk].case.closed_at is not None
-        if is_retraction and closes and case.physician_reached_out_to:
+        invited = self.parties.desks[part.desk].state_of(Message.PHYSICIAN_INVITED, 0) in GONE_OUT
+        if is_retraction and closes and (invited or any(attempt.shown_at for attempt in case.attempts)):
             yield "a retraction closes a case whose physician was reached out to"
         if not is_retraction and self.parties.desks[after.desk].case.closed_at is None:
             yield "a case goes on that the physician does not want"
