@@ -133,37 +133,38 @@ def check_mail(evidence: Evidence) -> Iterator[Finding]:
         evidence.looked_at["T"] += 1
         if count > 1:
             yield Finding("T", Is.DOUBLED, message_id, f"delivered {count} times")
-    asked, unclear = _asked(evidence)
-    letters = Counter(
-        delivery.recipients[0] for delivery in evidence.deliveries if "/s/" in delivery.text
-    )  # reminders need five days
+    asked, unclear, silent = _asked(evidence)
+    # Reminders would count too, and need five days.
+    letters = Counter(delivery.recipients[0] for delivery in evidence.deliveries if "/s/" in delivery.text)
     for supporter in letters.keys() | asked.keys():
         found, sure = letters[supporter], asked[supporter]
+        what = f"{found} messages for {sure} questions and {unclear[supporter]} unclear"
         if found > sure + unclear[supporter]:
-            yield Finding(
-                "T", Is.DOUBLED, supporter, f"{found} messages for {sure} questions and {unclear[supporter]} unclear"
-            )
+            yield Finding("T", Is.DOUBLED, supporter, f"{what}; nothing is said of {silent[supporter]}")
         if found < sure:
-            yield Finding("M", Is.MISSING, supporter, f"{found} messages for {sure} questions")
+            yield Finding("M", Is.MISSING, supporter, what)
     yield from _told_of_twice(evidence)
 
 
-def _asked(evidence: Evidence) -> tuple[Counter[str], Counter[str]]:
-    """How often each supporter was asked for sure, and how often nobody knows."""
+def _asked(evidence: Evidence) -> tuple[Counter[str], Counter[str], dict[str, list[str]]]:
+    """How often each supporter was asked for sure, how often nobody knows, and the proposals of which nothing is said."""
     asked: Counter[str] = Counter()
     unclear: Counter[str] = Counter()
+    silent: dict[str, list[str]] = defaultdict(list)
     for referral_id in evidence.topics.by_referral:
         steps = evidence.topics.about(referral_id, OutreachLogged)
         for event in evidence.topics.about(referral_id, MatchProposed):
             contact = evidence.seals.supporter(event)
-            about = [logged.step for logged in steps if logged.attempt == event.attempt]
+            about = {logged.step for logged in steps if logged.attempt == event.attempt}
             if contact is None:
                 continue
-            if set(about) & set(UNDELIVERED):
+            if about & set(UNDELIVERED):
                 unclear[contact.email] += 1
             elif "supporter-notified" in about:
                 asked[contact.email] += 1
-    return asked, unclear
+            else:
+                silent[contact.email].append(f"{referral_id}/{event.attempt}")
+    return asked, unclear, silent
 
 
 def _told_of_twice(evidence: Evidence) -> Iterator[Finding]:
