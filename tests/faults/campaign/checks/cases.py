@@ -158,13 +158,21 @@ def _asked(evidence: Evidence) -> tuple[Counter[str], Counter[str], dict[str, li
             about = {logged.step for logged in steps if logged.attempt == event.attempt}
             if contact is None:
                 continue
-            if about & set(UNDELIVERED):
+            if about & set(UNDELIVERED) or ("supporter-notified" not in about and _went_on(evidence, event)):
                 unclear[contact.email] += 1
             elif "supporter-notified" in about:
                 asked[contact.email] += 1
             else:
                 silent[contact.email].append(f"{referral_id}/{event.attempt}")
     return asked, unclear, silent
+
+
+def _went_on(evidence: Evidence, proposed: MatchProposed) -> bool:
+    """Whether a question was answered, or became needless, so that nothing is said of a message whose fate nobody knows."""
+    steps = evidence.topics.about(proposed.referral_id, OutreachLogged)
+    answered = any(logged.attempt == proposed.attempt and logged.step in ONCE_AN_ATTEMPT for logged in steps)
+    released = evidence.topics.about(proposed.referral_id, MatchReleased)
+    return answered or _has(steps, "closed") or proposed.attempt in {event.attempt for event in released}
 
 
 def _told_of_twice(evidence: Evidence) -> Iterator[Finding]:
