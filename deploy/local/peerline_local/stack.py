@@ -218,11 +218,19 @@ class Stack:
 
 
 def is_ready(client: httpx.Client, url: str) -> bool:
-    """Say whether a service answers 200 to /ready."""
+    """Say whether a service answers 200 to /ready, or waits for nothing but `peerline resume`."""
     try:
-        return client.get(f"{url}/ready").status_code == 200
-    except httpx.HTTPError:
+        answer = client.get(f"{url}/ready")
+        return answer.status_code == 200 or waits_for_a_look(answer.json())
+    except (httpx.HTTPError, ValueError):
         return False
+
+
+def waits_for_a_look(answer: dict[str, Any]) -> bool:
+    """Say whether all that keeps a service from being ready is a database that was set back: its stack must be up."""
+    checks = answer.get("checks", {})
+    failing = [name for name, check in checks.items() if not check["ok"]]
+    return failing == ["restored"] and "halted_since" in checks["restored"]
 
 
 def end_all_left(home: Home) -> None:

@@ -66,6 +66,19 @@ def _print_table(services: list[dict[str, Any]]) -> None:
         ready = "yes" if service["ready"] else "no"
         table.add_row(service["name"], ready, service["url"], _in_short(service["answer"]))
     Console().print(table)
+    for service in services:
+        if halted := _halted(service["answer"]):
+            since = str(halted["halted_since"])[:16].replace("T", " ")
+            typer.echo(
+                f"{service['name']}: its database was set back and had lost {halted['lost']} of its own events. "
+                f"It sends and proposes nothing since {since}. Look and go on: peerline resume --service {service['name']}"
+            )
+
+
+def _halted(answer: Any) -> dict[str, Any] | None:
+    """What a service says about a database that was set back and that nobody has looked at, if it does."""
+    check: Any = answer.get("checks", {}).get("restored", {}) if isinstance(answer, dict) else {}
+    return check if check.get("halted_since") else None
 
 
 def _in_short(answer: Any) -> str:
