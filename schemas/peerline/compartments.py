@@ -43,6 +43,12 @@ class Origin(Part):
     reason: str | None = None
 
 
+class Recollection(Part):
+    """For intake itself: what it has to know again should its database be set back, as JSON of its own form."""
+
+    content: str
+
+
 class WithdrawalKind(StrEnum):
     """Who took the referral back: the person, or the source of the report."""
 

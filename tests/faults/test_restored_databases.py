@@ -20,11 +20,14 @@ from peerline.events import (
     MatchProposed,
     MatchReleased,
     OutreachLogged,
+    ReferralCreated,
+    ReferralWithdrawn,
     Topic,
 )
 from sla_monitor.main import service as monitor
 from sla_monitor.settings import Settings as Watching
 
+from tests.integration.test_intake_service import PEOPLE, Intake, a_report, an_intake
 from tests.integration.test_matcher_service import Office, a_row
 from tests.integration.test_sla_monitor_service import WAIT, a_match, a_referral, about
 from tests.support.notifier_place import Post, Referral, notifier, post_office, press, wait_for_step, wait_until
@@ -198,3 +201,50 @@ async def test_fault_14_a_monitor_set_back_tells_no_deadline_twice_and_corrects_
     assert isinstance(told[-1], DeadlineMet)
     assert told[-1].corrects == told[-2].event_id
     assert await doubled(workplace, Topic.DEADLINES) == []
+
+
+STANDING = "SELECT referral_id, person_id, standing, into_id, sequence FROM referral ORDER BY 1"
+
+
+async def test_fault_14_an_intake_set_back_knows_whose_cases_are_open_and_opens_no_second_one(
+    workplace: Workplace,
+) -> None:
+    described = {"name": "Fay Lark", "email": "fay@example.org"}
+    async with an_intake(workplace) as intake:
+        await intake.load(*PEOPLE[1:])
+    await back_up(workplace, "intake")
+    async with an_intake(workplace) as intake:
+        await intake.load()
+        reports = [a_report("1001", incident="EV-1"), a_report("1001", "9999", incident="EV-2")]
+        receipts = [(await intake.send(report)).json() for report in reports]
+        entered = await intake.enter(person=described, programme="shcp", request_id="call-1")
+        assert entered.status_code == 201, entered.text
+        before = await workplace.wait_for(Topic.REFERRALS, lambda found: len(found) == 4)
+        known = await intake.running.fetch(STANDING)
+    await put_back(workplace, "intake")
+
+    async with an_intake(workplace, ready=False) as intake:
+        lost = await halted(intake.running, 4)
+        recalled = await intake.running.fetch(STANDING)
+        again = [(await intake.send(report)).json() for report in reports]  # the source sends the time again
+        third = (await intake.send(a_report("1001", incident="EV-3"))).json()
+        called = await intake.enter(person=described, programme="shcp", request_id="call-2")
+        await resumed(workplace, intake.running)
+        await until(lambda: _is_listed(intake, "unresolved"), what="the person whom nobody knows")
+        case = next(event for event in before if isinstance(event, ReferralCreated))
+        await intake.client.post(f"/v1/referrals/{case.referral_id}/withdraw")
+        after = await workplace.wait_for(Topic.REFERRALS, lambda found: ReferralWithdrawn in map(type, found))
+
+    assert recalled == known
+    assert lost["not_recalled"] == 0
+    counted = ("incident_id", "offered", "joined", "unresolved")
+    assert [[each[name] for name in counted] for each in again] == [
+        [each[name] for name in counted] for each in receipts
+    ]
+    assert (third["offered"], third["joined"], called.json()["outcome"]) == (0, 1, "joined")
+    assert sum(isinstance(event, ReferralCreated) for event in after) == 2
+    assert await doubled(workplace, Topic.REFERRALS) == []
+
+
+async def _is_listed(intake: Intake, kind: str) -> bool:
+    return kind in await intake.items()

@@ -146,8 +146,8 @@ class Intake:
 
 
 @asynccontextmanager
-async def an_intake(place: Workplace, *, role: str = "coordinator") -> AsyncIterator[Intake]:
-    """Intake as its own composition root builds it, ready."""
+async def an_intake(place: Workplace, *, role: str = "coordinator", ready: bool = True) -> AsyncIterator[Intake]:
+    """Intake as its own composition root builds it, ready unless said otherwise."""
     folder = place.folder / "secrets"
     folder.mkdir(parents=True, exist_ok=True)
     stored = folder / "shcp-risk-webhook"
@@ -156,7 +156,7 @@ async def an_intake(place: Workplace, *, role: str = "coordinator") -> AsyncIter
         (folder / "rehearsal.secret").write_text(stored.read_text())
     sources = REPOSITORY / "deploy" / "sources.yaml"
     settings = place.settings(Settings, "intake", sources=sources, source_secrets=folder)
-    async with place.running(intake_service(settings), role=role) as running:
+    async with place.running(intake_service(settings), role=role, ready=ready) as running:
         yield Intake(place, running, stored.read_text())
 
 

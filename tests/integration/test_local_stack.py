@@ -155,7 +155,7 @@ def test_each_service_is_given_its_own_database_and_only_the_keys_it_may_have(ru
     assert len({each["PEERLINE_STORE_KEY_FILE"] for each in given.values()}) == 4
     opening = {name: Path(each.get("PEERLINE_OPENING_KEYS", "none")).name for name, each in given.items()}
     assert opening == {
-        "intake": "none",
+        "intake": "intake.jwks.json",
         "matcher": "matcher.jwks.json",
         "notifier": "notifier.jwks.json",
         "sla-monitor": "none",
@@ -164,7 +164,7 @@ def test_each_service_is_given_its_own_database_and_only_the_keys_it_may_have(ru
     assert pseudonyms["intake"] == pseudonyms["matcher"] is not None
     assert pseudonyms["notifier"] is pseudonyms["sla-monitor"] is None
     public = json.loads(Path(given["intake"]["PEERLINE_SEALING_KEYS"]).read_text())["keys"]
-    assert {key["kid"].partition(".")[0] for key in public} == {"matcher", "notifier", "desk"}
+    assert {key["kid"].partition(".")[0] for key in public} == {"matcher", "notifier", "desk", "intake"}
     assert not any("d" in key for key in public)
 
 

@@ -56,7 +56,7 @@ class Workplace:
     def __post_init__(self) -> None:
         now = datetime.now(UTC)
         self.prefix = f"{self.name}."
-        keys = {audience: new_key(audience, now) for audience in ("matcher", "notifier", "desk")}
+        keys = {audience: new_key(audience, now) for audience in ("matcher", "notifier", "desk", "intake")}
         self.sealer = Sealer(key_set(keys.values(), private=False))
         self.opener = Opener(key_set(keys.values(), private=True))
         self.ids = Ids(secrets.token_bytes(32))

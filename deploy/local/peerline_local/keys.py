@@ -17,7 +17,7 @@ from peerline.sealing import epoch_of, key_set, new_key
 from peerline_local.errors import StackError
 from peerline_local.home import Home, read_json, write_json
 
-AUDIENCES = ("matcher", "notifier", "desk")
+AUDIENCES = ("matcher", "notifier", "desk", "intake")
 ROLES = ("operator", "coordinator")
 
 # Keys are read when a service starts. Those of the weeks to come are made ahead, so that a stack

@@ -35,7 +35,7 @@ class Service:
 
 
 SERVICES = (
-    Service("intake", "intake.main", 0, "intake", makes_pseudonyms=True),
+    Service("intake", "intake.main", 0, "intake", opens="intake", makes_pseudonyms=True),
     Service("matcher", "matcher.main", 1, "matcher", opens="matcher", makes_pseudonyms=True),
     Service("notifier", "notifier.main", 2, "notifier", opens="notifier"),
     Service("sla-monitor", "sla_monitor.main", 3, "sla_monitor"),

@@ -28,6 +28,7 @@ class Audience(StrEnum):
     MATCHER = "matcher"
     NOTIFIER = "notifier"
     DESK = "desk"
+    INTAKE = "intake"
 
 
 class Part(BaseModel):
@@ -54,6 +55,7 @@ class Sealed(Part):
     matcher: str | None = None
     notifier: str | None = None
     desk: str | None = None
+    intake: str | None = None
 
 
 class Event(Part):

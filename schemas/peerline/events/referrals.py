@@ -19,7 +19,8 @@ class ReferralCreated(Event):
     """
     A physician is to be offered a talk.
 
-    Sealed: `matcher` MatchingProfile, `notifier` ContactProfile, `desk` Origin.
+    Sealed: `matcher` MatchingProfile, `notifier` ContactProfile, `desk` Origin; as in every event of this topic,
+    `intake` itself Recollection.
     """
 
     name: ClassVar[str] = "referral-created"

@@ -14,12 +14,13 @@ from chassis import UnitOfWork
 from intake import keys, publication
 from intake.domain import referring
 from intake.domain.book import Book, Incident, SourceTerms
-from intake.domain.cases import Cases
+from intake.domain.cases import Cases, Fact
 from intake.domain.incident import IncidentReport, Participant
 from intake.domain.people import NOBODY, Directory, Names, Naming
 from intake.domain.referring import Arrival, Tally
 from intake.domain.settling import UNRESOLVED
 from intake.repository import incidents, people, referrals
+from intake.repository.records import RecalledRecord
 from intake.sources import Source, SourceRules, Sources
 
 #: Stands for a referral where there is none yet: its trace is that of the span under way.
@@ -126,13 +127,34 @@ def empty_book(work: UnitOfWork) -> Book:
 
 async def save(work: UnitOfWork, book: Book, *, new: Iterable[UUID] = ()) -> None:
     """Write what was decided and publish it. `new` are incidents that nothing can be on the worklist for yet."""
-    changed = {key: (book.incidents[key], _names_in(book, book.incidents[key])) for key in sorted(book.changed)}
+    changed = {key: (book.incidents[key], names_in(book, book.incidents[key])) for key in sorted(book.changed)}
     await incidents.save_incidents(work.connection, work.vault, changed)
     await incidents.save_reports(work.connection, book.new_reports)
     await referrals.save_referrals(work.connection, work.vault, book.cases.changed)
     await _save_items(work, book, {str(key) for key in new})
     if book.cases.facts:
-        await asyncio.to_thread(publication.publish, work, book.cases.facts)
+        await asyncio.to_thread(publication.publish, work, _kept(book))
+
+
+def _kept(book: Book) -> list[tuple[Fact, RecalledRecord]]:
+    """
+    The facts, each with what has to be known again of it should this database be set back.
+
+    An incident goes with its first fact only: it names everybody, and may have as many referrals.
+    """
+    kept, told = [], set()
+    for fact in book.cases.facts:
+        referral = fact.referral
+        is_first = referral.incident is not None and referral.incident not in told
+        record = RecalledRecord(
+            referral=referral,
+            into=book.cases.get(referral.into),
+            person=fact.person or book.directory.get(referral.person),
+            incident=book.incidents.get(referral.incident) if referral.incident and is_first else None,
+        )
+        told.add(referral.incident)
+        kept.append((fact, record))
+    return kept
 
 
 async def _book(
@@ -145,7 +167,7 @@ async def _book(
     book = empty_book(work)
     book.incidents = dict(known)
     names = names.union(
-        *(_names_in(book, incident) for incident in known.values()),
+        *(names_in(book, incident) for incident in known.values()),
         *(_names_of(book, arrival.report, arrival.source.id) for arrival in arrivals),
     )
     book.seen = await incidents.seen_reports(work.connection, [arrival.report_key for arrival in arrivals])
@@ -175,7 +197,8 @@ async def _save_items(work: UnitOfWork, book: Book, new: set[str]) -> None:
             await work.resolve_item(change.kind, subject=change.subject)
 
 
-def _names_in(book: Book, incident: Incident) -> Names:
+def names_in(book: Book, incident: Incident) -> Names:
+    """Everything that the people of an incident are called."""
     return _names_of(book, incident.report, incident.source)
 
 

@@ -63,6 +63,13 @@ async def add_person(work: UnitOfWork, person: Person, addresses: Names) -> None
     await people.save_people(work.connection, work.vault, [_row(work, added, addresses)])
 
 
+async def remember_person(work: UnitOfWork, person: Person) -> None:
+    """Enter somebody again whom this database had lost with them; who is known stays as the directory says."""
+    if not await people.people_known_as(work.connection, work.vault, (), [person.person_id]):
+        addresses = addresses_of(work.pseudonyms, person.contact.email, person.contact.phone) & person.identified
+        await people.save_people(work.connection, work.vault, [_row(work, person, addresses)])
+
+
 def addresses_of(pseudonyms: Pseudonyms, email: str | None, phone: str | None) -> Names:
     """Names by addresses; several people may share one."""
     stated = [(EMAIL, email or ""), (PHONE, phone or "")]

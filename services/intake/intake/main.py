@@ -7,6 +7,7 @@ from chassis import Round, Service, load, run
 
 from intake import actions, handlers, rounds
 from intake.api import routers
+from intake.recovery import RECOVERY
 from intake.settings import Settings
 from intake.signatures import SecretFault, read_secrets
 from intake.sources import SourcesError, load_sources
@@ -27,6 +28,7 @@ def service(settings: Settings) -> Service:
         rounds=[Round("reviews", rounds.run)],
         resources=[sources, read_secrets(settings.source_secrets, sources)],
         actions=actions.ACTIONS,
+        recovery=RECOVERY,
         body_limit=BODY_LIMIT,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis import UnitOfWork
-from peerline.compartments import ContactProfile, MatchingProfile, Origin, WithdrawalKind
+from peerline.compartments import ContactProfile, MatchingProfile, Origin, Recollection, WithdrawalKind
 from peerline.compartments import Withdrawal as WithdrawalNotice
 from peerline.events import (
     Audience,
@@ -21,19 +21,24 @@ from peerline.events import (
 
 from intake.domain.cases import Fact, FactKind, Referral, Standing
 from intake.domain.people import Person
+from intake.repository.records import RecalledRecord
 
 #: These name other people; what follows from them travels as pseudonyms.
 NOT_FOR_MATCHING = frozenset({"supervisor", "team"})
 
 
-def publish(work: UnitOfWork, facts: Iterable[Fact]) -> None:
+def publish(work: UnitOfWork, facts: Iterable[tuple[Fact, RecalledRecord]]) -> None:
     """
     Leave the events of facts to the outbox, each on the trace that brought its referral.
 
-    For a thread: 500 facts are 1,500 compartments, and a quarter of a second.
+    For a thread: 500 facts are 2,000 compartments, and a third of a second.
     """
-    for fact in facts:
-        work.publish(event_of(work, fact), traceparent=fact.referral.traceparent)
+    for fact, kept in facts:
+        event = event_of(work, fact)
+        recollection = Recollection(content=kept.model_dump_json())
+        ours = work.seal(Audience.INTAKE, recollection, type(event), event.referral_id)
+        sealed = (event.sealed or Sealed()).model_copy(update={"intake": ours})
+        work.publish(event.model_copy(update={"sealed": sealed}), traceparent=fact.referral.traceparent)
 
 
 def event_of(work: UnitOfWork, fact: Fact) -> Event:

@@ -6,8 +6,8 @@ from chassis.keys import Vault
 from pydantic import BaseModel, ConfigDict
 
 from intake.domain.book import Incident
-from intake.domain.cases import Inputs
-from intake.domain.people import ContactData
+from intake.domain.cases import Inputs, Referral
+from intake.domain.people import ContactData, Person
 
 
 class _Record(BaseModel):
@@ -41,6 +41,19 @@ class AnswerRecord(_Record):
 
     status: int
     body: dict[str, Any]
+
+
+class RecalledRecord(_Record):
+    """
+    What an event says to intake itself: the referral right after it, and what the referral refers to.
+
+    `into` is the case that it joined or waits for, `incident` all that its source said by then.
+    """
+
+    referral: Referral
+    into: Referral | None
+    person: Person | None
+    incident: Incident | None
 
 
 def lock(vault: Vault, record: _Record, about: str) -> bytes:

@@ -74,9 +74,16 @@ async def save_referrals(connection: Connection, vault: Vault, referrals: Mappin
            SET programme = excluded.programme, digest = excluded.digest, person_id = excluded.person_id,
                names = excluded.names, standing = excluded.standing, into_id = excluded.into_id,
                opened = excluded.opened, retracted = excluded.retracted, excluded = excluded.excluded,
-               sequence = excluded.sequence
+               sequence = greatest(r.sequence, excluded.sequence)
         """,
         *_columns(vault, rows),
+    )
+
+
+async def count_at_least(connection: Connection, referral_id: UUID, sequence: int) -> None:
+    """Let the next event of a referral have a later number than this, where the referral is known."""
+    await connection.execute(
+        "UPDATE referral SET sequence = greatest(sequence, $2) WHERE referral_id = $1", referral_id, sequence
     )
 
 
