@@ -34,7 +34,7 @@ class Weeks:
         self._keys = {
             (name, audience): new_key(audience, week)
             for name, week in weeks
-            for audience in ("matcher", "notifier", "desk")
+            for audience in ("matcher", "notifier", "desk", "intake")
         }
 
     def sealing(self, *weeks: str) -> Path:
