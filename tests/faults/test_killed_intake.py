@@ -71,12 +71,13 @@ async def request(client: httpx.AsyncClient, received: datetime) -> httpx.Respon
 
 @asynccontextmanager
 async def answering(place: Workplace, child: Child) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a process, once that answers."""
+    """A client of a process, once that takes what is said: its database was compared with its topic."""
     async with client_of(place, child) as client:
 
         async def answers() -> bool:
             try:
-                return (await client.get("/live")).status_code == 200
+                checks = (await client.get("/ready")).json()["checks"]
+                return bool(checks.get("restored", {}).get("ok"))
             except httpx.HTTPError:
                 return False
 
