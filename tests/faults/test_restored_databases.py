@@ -219,12 +219,15 @@ async def test_fault_14_an_intake_set_back_knows_whose_cases_are_open_and_opens_
         receipts = [(await intake.send(report)).json() for report in reports]
         entered = await intake.enter(person=described, programme="shcp", request_id="call-1")
         assert entered.status_code == 201, entered.text
-        before = await workplace.wait_for(Topic.REFERRALS, lambda found: len(found) == 4)
+        # Two created, one joined, one unresolved, and what the worklist says about that one.
+        await workplace.wait_for(Topic.REFERRALS, lambda found: len(found) >= 4)
+        await intake.until_rows("SELECT FROM outbox", 0)
+        before = await workplace.events(Topic.REFERRALS)
         known = await intake.running.fetch(STANDING)
     await put_back(workplace, "intake")
 
     async with an_intake(workplace, ready=False) as intake:
-        lost = await halted(intake.running, 4)
+        lost = await halted(intake.running, len(before))
         recalled = await intake.running.fetch(STANDING)
         again = [(await intake.send(report)).json() for report in reports]  # the source sends the time again
         third = (await intake.send(a_report("1001", incident="EV-3"))).json()
