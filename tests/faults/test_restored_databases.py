@@ -222,9 +222,9 @@ async def test_fault_14_an_intake_set_back_knows_whose_cases_are_open_and_opens_
         # Two created, one joined, one unresolved, and what the worklist says about that one.
         await workplace.wait_for(Topic.REFERRALS, lambda found: len(found) >= 4)
         await intake.until_rows("SELECT FROM outbox", 0)
-        before = await workplace.events(Topic.REFERRALS)
         known = await intake.running.fetch(STANDING)
     await put_back(workplace, "intake")
+    before = await workplace.events(Topic.REFERRALS)
 
     async with an_intake(workplace, ready=False) as intake:
         lost = await halted(intake.running, len(before))
