@@ -41,17 +41,17 @@ async def _administer(place: Workplace, *statements: str) -> None:
 
 
 async def halted(running: Running, lost: int) -> dict[str, Any]:
-    """What `/v1/restored` says once so many events, or more, are known to be lost, and readiness says it too."""
+    """What `/v1/restored` says once exactly so many events are known to be lost, and readiness says it too."""
     found: dict[str, Any] = {}
 
     async def is_so() -> bool:
         found.update((await running.client.get("/v1/restored")).json())
-        return found["halted_since"] is not None and found["lost"] >= lost
+        return found["halted_since"] is not None and found["lost"] == lost
 
     await until(is_so, what=f"{lost} lost events")
     ready = await running.client.get("/ready")
     assert ready.status_code == 503
-    assert ready.json()["checks"]["restored"]["lost"] >= lost
+    assert ready.json()["checks"]["restored"]["lost"] == lost
     assert "restored" in await kinds(running)
     return found
 
