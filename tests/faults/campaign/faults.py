@@ -19,7 +19,7 @@ from tests.faults.campaign.plan import Fault, Kind, Plan
 from tests.faults.campaign.records import CONSUMERS, Writer
 from tests.support.scripted_smtp import Act
 
-STARTS = 60.0  # seconds within which a program that was ended runs again
+STARTS = 90.0  # seconds within which a program that was ended runs again
 BAD_MAIL = {
     Act.RESET: 0.1,
     Act.GREET_421: 0.1,

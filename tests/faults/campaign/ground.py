@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +14,8 @@ from typing import Any
 import httpx
 import yaml
 from chassis import topics
-from peerline_local import keys
+from peerline_local import brokers, databases, keys
 from peerline_local.apart import run_apart
-from peerline_local.databases import with_database
 from peerline_local.demo.overlay import without_waiting
 from peerline_local.home import Home, read_json
 from peerline_local.kafka import EmbeddedKafka
@@ -76,6 +75,8 @@ class Ground:
     mail: ScriptedServer
     programmes: Path
     surroundings: Surroundings
+    answers: Mapping[str, Callable[[], str | None]] = field(default_factory=dict)
+    """Why a server does not answer, by its name; None once it does."""
     struck: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """The processes of each program that were ended by us."""
     ends: Ends = field(default_factory=Ends)
@@ -171,10 +172,14 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
         with _environment(PEERLINE_POSTGRES_URL=url, PEERLINE_KAFKA_BOOTSTRAP=bootstrap):
             stack = Stack(home, options, topics=lambda _bootstrap: None)
         ending.enter_context(stack)
-        databases = {service.database: with_database(url, service.database) for service in SERVICES}
-        around = Surroundings(home, options, bootstrap, databases)
+        urls = {service.database: databases.with_database(url, service.database) for service in SERVICES}
+        around = Surroundings(home, options, bootstrap, urls)
         assert options.programmes
-        yield Ground(home, stack, supervisor, proxies, mail, options.programmes, around)
+        answers = {
+            "Kafka": lambda: brokers.why_no_answer(kafka.bootstrap),
+            "PostgreSQL": lambda: databases.why_no_answer(postgres.url),
+        }
+        yield Ground(home, stack, supervisor, proxies, mail, options.programmes, around, answers)
 
 
 def _programmes(folder: Path) -> Path:
@@ -202,10 +207,11 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def restarted(ground: Ground, name: str, former: int, seconds: float = 60) -> bool:
-    """Wait, in a thread, until a program that was ended runs again."""
+    """Wait, in a thread, until a program that was ended runs again; a server, until it answers."""
     deadline = time.monotonic() + seconds
+    answers = ground.answers.get(name, lambda: None)
     while time.monotonic() < deadline:
-        if ground.pid(name) not in (former, 0):
+        if ground.pid(name) not in (former, 0) and answers() is None:
             return True
         time.sleep(0.05)
     return False
