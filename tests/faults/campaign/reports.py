@@ -57,7 +57,7 @@ def report_of(plan: Plan, number: int) -> Report:
         again=dice.random() < 0.02,
         retracted_after=dice.uniform(0.5, 30) if dice.random() < 0.02 and door == WEBHOOK else None,
         withdrawn=dice.random() < 0.01,
-        due_in=dice.uniform(3, 30) if dice.random() < 0.3 and door != FILE else None,
+        due_in=dice.uniform(5, 60) if dice.random() < 0.4 and door != FILE else None,
     )
 
 
