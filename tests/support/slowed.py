@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from chassis import Consumer, subscription
+from chassis import Consumer, reading
 
 SECONDS = 0.2
 Handler = Callable[..., Awaitable[None]]
@@ -43,7 +43,8 @@ def main() -> None:
     setattr(Consumer, "handler_of", slow_handler_of)  # noqa: B010
     setattr(Consumer, "feed_handler_of", slow_feed_handler_of)  # noqa: B010
     if batch := os.environ.get("SLOWED_BATCH"):
-        setattr(subscription, "MOST_RECORDS", int(batch))  # noqa: B010
+        assert int(batch) <= reading.MOST_RECORDS
+        setattr(reading, "MOST_RECORDS", int(batch))  # noqa: B010
     database = urlsplit(os.environ["PEERLINE_DATABASE_URL"]).path
     importlib.import_module(f"{database.partition('_')[2]}.main").main()
 

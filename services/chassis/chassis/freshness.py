@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from chassis import metrics, offsets
 from chassis.database import Connection, Pool
 from chassis.log import logger
-from chassis.offsets import Partition
+from chassis.offsets import Partition, Reached
 
 if TYPE_CHECKING:
     from chassis.subscription import Subscription
@@ -65,6 +65,7 @@ class Freshness:
         self.topics = tuple(topics)
         self.lag: dict[Partition, int] = {}
         self._open: dict[Partition, Question] = {}
+        self._unnoted: dict[Partition, Reached] = {}
         self._listed: set[Partition] = set()
         self._since: datetime | None = None
         self._answered: float | None = None
@@ -97,13 +98,30 @@ class Freshness:
             now: datetime = await connection.fetchval("SELECT statement_timestamp()")
         self._since = self._since or now
         reached = await self._ask(now, pool, subscription)
+        metrics.CONSUMER_LAG.set(sum(self.lag.values()))
         held = subscription.partitions.positions
+        self._unnoted |= {each: Reached(at, held[each].epoch) for each, at in reached.items() if each in held}
+        self._unnoted = {p: at for p, at in self._unnoted.items() if p in held and held[p].epoch == at.epoch}
         async with pool.acquire() as connection:
-            await offsets.note_caught_up(connection, reached, {each: held[each] for each in reached if each in held})
+            await self._note(connection)
             behind = (await self.horizon(connection, now)).behind
         metrics.INPUTS_BEHIND.set(behind.total_seconds())
-        metrics.CONSUMER_LAG.set(sum(self.lag.values()))
         return behind
+
+    async def note_between_batches(self, pool: Pool) -> None:
+        """Note what could not be noted while a batch was at work: under steady load there is no other time."""
+        if not self._unnoted:
+            return
+        try:
+            async with pool.acquire(timeout=PATIENCE) as connection:
+                await self._note(connection)
+        except Exception as error:  # noqa: BLE001  nothing depends on this one
+            log.warning("freshness_unknown", error=type(error).__name__)
+
+    async def _note(self, connection: Connection) -> None:
+        noting = dict(self._unnoted)
+        noted = await offsets.note_caught_up(connection, noting)
+        self._unnoted = {each: at for each, at in self._unnoted.items() if each not in noted or at != noting.get(each)}
 
     async def _ask(self, now: datetime, pool: Pool, subscription: "Subscription") -> dict[Partition, datetime]:
         """Ask the broker where our partitions end; gives up to which question each has been read."""

@@ -18,6 +18,14 @@ class Position:
     epoch: int
 
 
+@dataclass(frozen=True)
+class Reached:
+    """The instant up to which a partition has been read, and the epoch in which this process owned it then."""
+
+    at: datetime
+    epoch: int
+
+
 class Fenced(Exception):
     """Another consumer owns one of the partitions now; what was read from it is not ours to take."""
 
@@ -77,25 +85,34 @@ async def list_partitions(connection: Connection, partitions: Iterable[Partition
     )
 
 
-async def note_caught_up(
-    connection: Connection, reached: Mapping[Partition, datetime], held: Mapping[Partition, Position]
-) -> None:
-    """Note that everything that stood on these partitions then has been taken; not where they are no longer ours."""
-    ours = sorted(partition for partition in reached if partition in held)
+async def note_caught_up(connection: Connection, reached: Mapping[Partition, Reached]) -> set[Partition]:
+    """
+    Note that everything that stood on these partitions then has been taken; gives where that is noted.
+
+    Not where a partition is no longer ours, nor where a batch is at work: it holds its partitions until its
+    commit, and waiting for one would hold up the others.
+    """
+    ours = sorted(reached)
     if not ours:
-        return
-    await connection.execute(
+        return set()
+    rows = await connection.fetch(
         """
-        UPDATE consumer_offset AS owned SET caught_up_at = greatest(owned.caught_up_at, given.at)
-          FROM (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::timestamptz[])
-                         AS given (topic, "partition", epoch, at) ORDER BY 1, 2) AS given
-         WHERE owned.topic = given.topic AND owned."partition" = given."partition" AND owned.epoch = given.epoch
+        WITH free AS (
+            SELECT owned.topic, owned."partition", given.at
+              FROM consumer_offset owned
+              JOIN unnest($1::text[], $2::int[], $3::bigint[], $4::timestamptz[])
+                   AS given (topic, "partition", epoch, at) USING (topic, "partition", epoch)
+               FOR UPDATE OF owned SKIP LOCKED)
+        UPDATE consumer_offset AS owned SET caught_up_at = greatest(owned.caught_up_at, free.at)
+          FROM free WHERE owned.topic = free.topic AND owned."partition" = free."partition"
+        RETURNING owned.topic, owned."partition"
         """,
         [topic for topic, _ in ours],
         [number for _, number in ours],
-        [held[partition].epoch for partition in ours],
-        [reached[partition] for partition in ours],
+        [reached[partition].epoch for partition in ours],
+        [reached[partition].at for partition in ours],
     )
+    return {(row["topic"], row["partition"]) for row in rows}
 
 
 async def caught_up_at(connection: Connection, topics: Sequence[str]) -> datetime | None:

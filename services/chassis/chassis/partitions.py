@@ -153,7 +153,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def _continue(self, assigned: Sequence[TopicPartition]) -> None:
         """Take partitions over in the database, however long it takes, seek, and read on."""
         tries = 0
-        while True:
+        while assigned := [p for p in assigned if self._is_assigned((p.topic, p.partition))]:
             try:
                 async with self._pool.acquire() as connection:
                     positions = await offsets.take_over(connection, [(p.topic, p.partition) for p in assigned])
@@ -164,6 +164,8 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 log.warning("take_over_failed", error=type(error).__name__)
                 tries += 1
                 await asyncio.sleep(pause_after(tries))
+        else:  # taken from us meanwhile, and nothing of another's to take
+            return
         for partition, position in positions.items():
             if self._is_assigned(partition):
                 self.positions[partition] = position

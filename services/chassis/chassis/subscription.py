@@ -191,6 +191,7 @@ class Subscription:
         for partition, trouble in self._troubles.items():
             trouble.others_passed |= partition not in held and not give_up
         self.partitions.tell_lag_tools(held)
+        await self._transactions.surroundings.freshness.note_between_batches(self._transactions.pool)
 
     def _failed(self, error: Exception) -> Cause:
         cause = cause_of(error)
