@@ -5,9 +5,11 @@ from signal import SIGSTOP
 
 import pytest
 
+from tests.integration.test_notices import an_item
 from tests.support.killed import Child, Point, in_a_process
 from tests.support.notifier_place import Referral, notifier
 from tests.support.outcome import (
+    COORDINATOR,
     ask,
     items,
     kinds,
@@ -21,7 +23,7 @@ from tests.support.outcome import (
 from tests.support.proxy import Proxy
 from tests.support.scripted_smtp import Act, Script, ScriptedServer, scripted_smtp
 from tests.support.servers import through
-from tests.support.workplace import Workplace, until
+from tests.support.workplace import Running, Workplace, until
 
 HAND_OVER = "notifier.sends.sending:hand_over"
 CLAIMED = Point("before", "notifier.sends.sending:_send", SIGSTOP)
@@ -154,3 +156,54 @@ async def test_what_became_of_a_message_is_written_when_the_database_is_back(wor
             assert await state(running, referral) == [("sent", 1)]
 
     assert len(questions(post)) == 1
+
+
+async def notices(running: Running) -> list[tuple[str, int]]:
+    return [(row["state"], row["tries"]) for row in await running.fetch("SELECT state, tries FROM notice")]
+
+
+async def being_told(running: Running) -> None:
+    async def is_on_its_way() -> bool:
+        return await notices(running) == [("sending", 1)]
+
+    await until(is_on_its_way, seconds=60, what="a message to the coordinator on its way")
+
+
+async def test_a_notifier_that_is_told_to_stop_lets_its_message_to_a_coordinator_arrive(workplace: Workplace) -> None:
+    async with scripted_smtp(Script(messages={"": [Act.SLOW]}), slow=2) as post:
+        async with workplace.running(notifier(workplace, post)) as running:
+            await workplace.publish(an_item(workplace, "unmatched"))
+            await being_told(running)
+        async with workplace.running(notifier(workplace, post)) as running:
+            ended = await notices(running)
+
+    assert ended == [("sent", 1)]
+    assert len(post.to(COORDINATOR)) == 1
+
+
+async def test_what_became_of_a_message_to_a_coordinator_is_written_when_the_database_is_back(
+    workplace: Workplace,
+) -> None:
+    async with (
+        Proxy(workplace.servers.postgres_address) as proxy,
+        scripted_smtp(Script(messages={"": [Act.SLOW]}), slow=2) as post,
+    ):
+        url = through(proxy, workplace.database("notifier"))
+        async with workplace.running(notifier(workplace, post, database_url=url)) as running:
+            await workplace.publish(an_item(workplace, "unmatched"))
+            await being_told(running)
+            await proxy.obey("refuse")
+            await proxy.obey("cut")
+
+            async def is_taken() -> bool:
+                return post.answered == 1
+
+            await until(is_taken, what="the mail server's answer")
+            await proxy.obey("pass")
+
+            async def is_written() -> bool:
+                return await notices(running) == [("sent", 1)]
+
+            await until(is_written, seconds=60, what="its end")
+
+    assert len(post.to(COORDINATOR)) == 1

@@ -197,16 +197,17 @@ async def references(connection: Connection, notice_id: UUID, limit: int) -> lis
     return [row["referral_id"] for row in rows]
 
 
-async def finish(connection: Connection, notice_id: UUID, state: str, code: str) -> bool:
-    """End a notice that is being sent; False where somebody ended it already. News that was told is over."""
+async def finish(connection: Connection, claimed: Claimed, state: str, code: str) -> bool:
+    """End a notice by this claim of it; False where somebody ended that already. News that was told is over."""
     ended = await connection.fetchrow(
         """
         UPDATE notice SET state = $2, code = $3, ended_at = statement_timestamp()
-         WHERE notice_id = $1 AND state = 'sending' RETURNING notice_id
+         WHERE notice_id = $1 AND state = 'sending' AND tries = $4 RETURNING notice_id
         """,
-        notice_id,
+        claimed.notice_id,
         state,
         code,
+        claimed.tries,
     )
     if ended and state == "sent":
         await connection.execute(
@@ -214,18 +215,22 @@ async def finish(connection: Connection, notice_id: UUID, state: str, code: str)
             UPDATE attention SET resolved_at = statement_timestamp()
              WHERE is_news AND item_id IN (SELECT item_id FROM notice_item WHERE notice_id = $1)
             """,
-            notice_id,
+            claimed.notice_id,
         )
     return ended is not None
 
 
-async def refuse(connection: Connection, notice_id: UUID, code: str, due_at: datetime) -> None:
-    """Put a refused notice back, to be tried at `due_at`."""
+async def refuse(connection: Connection, claimed: Claimed, code: str, due_at: datetime) -> None:
+    """Put a refused notice back, to be tried at `due_at`, unless this claim of it was ended already."""
     await connection.execute(
-        "UPDATE notice SET state = 'refused', code = $2, due_at = $3 WHERE notice_id = $1 AND state = 'sending'",
-        notice_id,
+        """
+        UPDATE notice SET state = 'refused', code = $2, due_at = $3
+         WHERE notice_id = $1 AND state = 'sending' AND tries = $4
+        """,
+        claimed.notice_id,
         code,
         due_at,
+        claimed.tries,
     )
 
 

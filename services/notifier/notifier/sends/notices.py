@@ -25,6 +25,7 @@ from notifier.repository import notices, sends
 from notifier.repository.notices import Addressee, Claimed
 from notifier.sends import coordinators
 from notifier.sends.coordinators import Waiting
+from notifier.sends.ending import let_arrive, write_down
 from notifier.sends.letters import Letter, Sender
 from notifier.sends.smtp import Connections, Deadline, Fate, MailServer, hand_over
 
@@ -42,9 +43,7 @@ async def run(transactions: Transactions) -> timedelta | None:
         metrics.PAUSED.set(len(await sends.paused(work.connection)))
         for addressee in _addressees(work):
             await _plan(work, addressee)
-    async with Connections(transactions.get(MailServer)) as connections:
-        while await _send_next(transactions, connections):
-            pass
+    await let_arrive(lambda stopping: _send_all(transactions, stopping))
     await asyncio.sleep(SETTLE)
     async with transactions.begin() as work:
         seconds = await notices.next_due(work.connection)
@@ -81,6 +80,12 @@ def _due(work: UnitOfWork, programme: Programme, untold: Untold, told: Told) -> 
     return notice_due(untold, told, contact_hours(programme, None), work.get(Pace), work.now)
 
 
+async def _send_all(transactions: Transactions, stopping: asyncio.Event) -> None:
+    async with Connections(transactions.get(MailServer)) as connections:
+        while not stopping.is_set() and await _send_next(transactions, connections):
+            pass
+
+
 async def _send_next(transactions: Transactions, connections: Connections) -> bool:
     """Send the most overdue notice; False where none is due."""
     deadline = Deadline.after(transactions.get(MailServer).timeout)  # from before the claim, as for every message
@@ -94,14 +99,13 @@ async def _send_next(transactions: Transactions, connections: Connections) -> bo
             await _end(work, claimed, Fate.FAILED, "no-address")
             return True
         if letter is None:
-            await notices.finish(work.connection, claimed.notice_id, "dropped", "resolved")
+            await notices.finish(work.connection, claimed, "dropped", "resolved")
             return True
     sender = transactions.get(Sender).address
     fate, code = await hand_over(connections, sender, letter.recipient, letter.content, deadline)
     metrics.SENDS.labels(f"coordinator-{claimed.kind}", fate).inc()
     log.info("coordinator_told", kind=claimed.kind, programme=claimed.programme, status=fate, code=code)
-    async with transactions.begin() as work:
-        await _end(work, claimed, fate, code)
+    await write_down(transactions, deadline, lambda work: _end(work, claimed, fate, code))
     return True
 
 
@@ -124,10 +128,10 @@ async def _end(work: UnitOfWork, claimed: Claimed, fate: Fate, code: str) -> Non
     server = work.get(MailServer)
     if fate is Fate.REFUSED and claimed.tries < server.tries:
         pause = backoff(claimed.tries, random.random(), base=server.retry_base, cap=server.retry_cap)  # noqa: S311  jitter
-        await notices.refuse(work.connection, claimed.notice_id, code, work.now + pause)
+        await notices.refuse(work.connection, claimed, code, work.now + pause)
         return
     fate = Fate.FAILED if fate is Fate.REFUSED else fate
-    if not await notices.finish(work.connection, claimed.notice_id, fate, code):
+    if not await notices.finish(work.connection, claimed, fate, code):
         return
     if fate is Fate.FAILED:
         await work.open_item(UNREACHABLE, subject=claimed.programme, reason=code, urgent=True)

@@ -8,16 +8,16 @@ never taken over: if whoever claimed it is gone, nobody knows what became of it,
 import asyncio
 from datetime import timedelta
 
-from chassis import THE_WORLD, Transactions
+from chassis import Transactions
 from chassis.log import logger
 from chassis.telemetry import span
 
 from notifier import metrics
 from notifier.repository import sends
 from notifier.sends.claiming import Ready, claim_due, is_stale
-from notifier.sends.ending import end
+from notifier.sends.ending import end, let_arrive, write_down
 from notifier.sends.letters import Sender
-from notifier.sends.smtp import Connections, Fate, MailServer, hand_over
+from notifier.sends.smtp import Connections, MailServer, hand_over
 
 AT_THE_SAME_TIME = 16
 """Messages on their way at once in a process: a slow mail server holds up some, not the others."""
@@ -25,22 +25,12 @@ LOOK_AGAIN = 0.2  # seconds between looks at what has become due while a message
 SHORTEST_PAUSE = 0.2  # seconds: what is due but held by another process is looked at again
 LONGEST_PAUSE = timedelta(minutes=1)
 CATCHING_UP = timedelta(seconds=1)
-STOPPING = 8.0  # seconds that messages on their way have to arrive when the process is told to stop
 log = logger("notifier")
 
 
 async def run(transactions: Transactions) -> timedelta | None:
     """Send what is due, several messages at once, and tell when something is due again."""
-    stopping = asyncio.Event()
-    sending = asyncio.create_task(_send_all(transactions, stopping))
-    try:
-        await asyncio.shield(sending)
-    except asyncio.CancelledError:  # we are told to stop: what is cut off now would be a coordinator's to clear up
-        stopping.set()
-        await asyncio.wait({sending}, timeout=STOPPING)
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        raise
+    await let_arrive(lambda stopping: _send_all(transactions, stopping))
     return await _until_due(transactions)
 
 
@@ -75,22 +65,7 @@ async def _send(transactions: Transactions, connections: Connections, ready: Rea
             fate, code = await hand_over(connections, sender.address, letter.recipient, letter.content, ready.deadline)
         metrics.SENDS.labels(claimed.message, fate).inc()
         log.info("message_handed", referral_id=str(claimed.referral_id), kind=claimed.message, status=fate, code=code)
-        await _write_down(transactions, ready, fate, code)
-
-
-async def _write_down(transactions: Transactions, ready: Ready, fate: Fate, code: str) -> None:
-    """Write down what became of a message: where the database is away, as long as nobody has given it up as unknown."""
-    pause = 0.1
-    while True:
-        try:
-            async with transactions.begin() as work:
-                await end(work, ready.claimed, fate, code)
-            return
-        except THE_WORLD:
-            if -ready.deadline.left > transactions.get(MailServer).timeout:
-                raise
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, 2)
+        await write_down(transactions, ready.deadline, lambda work: end(work, claimed, fate, code))
 
 
 async def _until_due(transactions: Transactions) -> timedelta | None:
