@@ -177,22 +177,28 @@ def merge_profile(work: UnitOfWork, record: Record, profile: MatchingProfile, se
     """
     Keep a matching profile: attributes and preferences of the latest, people of all that were ever said.
 
-    Somebody once named as involved stays excluded, also where a correction no longer names them.
+    Somebody once named as involved stays excluded, also where a correction no longer names them. What says the same
+    as what is kept changes nothing, unless the case was not readable: what was checked meanwhile was checked blindly.
     """
     if record.case.closed_at is not None:
         return
     known = opened_profile(work, record.referral_id, record.profile) if record.profile else None
-    if known is not None:
-        latest = record.case.profile is None or sequence >= record.case.profile.sequence
-        profile = (profile if latest else known).model_copy(
-            update={
-                "person": tuple(sorted({*known.person, *profile.person})),
-                "excluded": tuple(sorted({*known.excluded, *profile.excluded})),
-            }
-        )
+    merged = _merged(record, known or profile, profile, sequence)
+    if merged == known and record.case.readable:
+        return
     about = f"referral.profile/{record.referral_id}"
-    record.profile = work.vault.lock(profile.model_dump_json().encode(), about)
+    record.profile = work.vault.lock(merged.model_dump_json().encode(), about)
     profile_changed(record)
+
+
+def _merged(record: Record, known: MatchingProfile, profile: MatchingProfile, sequence: int) -> MatchingProfile:
+    latest = record.case.profile is None or sequence >= record.case.profile.sequence
+    return (profile if latest else known).model_copy(
+        update={
+            "person": tuple(sorted({*known.person, *profile.person})),
+            "excluded": tuple(sorted({*known.excluded, *profile.excluded})),
+        }
+    )
 
 
 def profile_changed(record: Record) -> None:

@@ -1,6 +1,7 @@
 """Events in: facts of intake and notifier, told to the case under its row lock."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from chassis import Consumer, Refused, UnitOfWork
@@ -51,10 +52,11 @@ async def take_in(joins: Sequence[ReferralJoined], work: UnitOfWork) -> None:
     records = await casework.take_named(work, named)
     for join in joins:
         record = records[join.referral_id]
+        before = _excluded_by(record)
         readable = _read_profile(work, record, join)
         casework.tell(work, record, facts.Joined(join.sequence, readable))
         record.joined_into, record.touched = join.into, True
-        _exclude_too(work, records[join.into], record)
+        _exclude_too(work, records[join.into], record, before)
     await casework.put(work, records.values())
 
 
@@ -67,10 +69,11 @@ async def amend(amendments: Sequence[ReferralAmended], work: UnitOfWork) -> None
     hosts = {**await casework.take_named(work, into), **records} if into else records
     for amendment in amendments:
         record = records[amendment.referral_id]
+        before = _excluded_by(record)
         readable = _read_profile(work, record, amendment)
         casework.tell(work, record, facts.Amended(amendment.sequence, readable))
         if record.joined_into is not None:
-            _exclude_too(work, hosts[record.joined_into], record)
+            _exclude_too(work, hosts[record.joined_into], record, before)
     await casework.put(work, hosts.values())
 
 
@@ -135,10 +138,18 @@ def _read_profile(work: UnitOfWork, record: Record, event: Event) -> bool:
     return True
 
 
-def _exclude_too(work: UnitOfWork, host: Record, join: Record) -> None:
-    if join.case.profile is not None:
-        profile = join.case.profile
-        casework.tell(work, host, facts.JoinTaken(join.referral_id, profile.sequence, profile.readable))
+def _excluded_by(join: Record) -> tuple[UUID | None, int]:
+    """Whom a joined referral excludes, and from which case, as a value to compare."""
+    return join.joined_into, join.profile_version
+
+
+def _exclude_too(work: UnitOfWork, host: Record, join: Record, before: tuple[UUID | None, int]) -> None:
+    """Exclude from a case whom a join excludes, of which `before` was known; a blind check is made again."""
+    profile, was_readable = join.case.profile, host.case.readable
+    if profile is None:
+        return
+    casework.tell(work, host, facts.JoinTaken(join.referral_id, profile.sequence, profile.readable))
+    if _excluded_by(join) != before or not was_readable:
         casework.profile_changed(host)
 
 
