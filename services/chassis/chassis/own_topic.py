@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import outbox, restored
+from chassis.clients import started
 from chassis.database import Connection
 from chassis.decoding import RawRecord
 from chassis.log import logger
@@ -129,8 +130,8 @@ async def _reading(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         auto_offset_reset="earliest",  # a first reset may win over a seek; too much is better than too little
         fetch_max_wait_ms=50,
     )
-    await consumer.start()
     try:
+        await started(consumer.start())
         await asyncio.sleep(0)  # its tasks begin: one that is stopped before it has begun cancels whoever stops it
         yield consumer
     finally:

@@ -7,6 +7,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from chassis import quarantine
+from chassis.clients import started
 from chassis.decoding import RawRecord
 from chassis.delivery import Delivery
 from chassis.keys import Vault
@@ -52,8 +53,8 @@ class Replay:
         """The record where it still stands on its topic."""
         partition = TopicPartition(entry.topic, entry.partition)
         consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
-        await consumer.start()
         try:
+            await started(consumer.start())
             consumer.assign([partition])
             consumer.seek(partition, entry.offset)
             try:

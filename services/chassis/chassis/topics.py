@@ -16,6 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from peerline.events import Topic
 
+from chassis.clients import started
 from chassis.database import Pool
 from chassis.log import logger
 
@@ -171,7 +172,7 @@ class TopicWatch:
 async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await admin.start()
+        await started(admin.start())
         yield admin
     finally:
         await admin.close()
