@@ -405,6 +405,15 @@ async def test_a_case_that_fails_is_listed_and_holds_up_no_other_reminder(workpl
             return len(post.mails) == 2 and "stuck" in await worklist(running)
 
         await until(reminded_and_listed, what="a reminder and an item")
+        await running.fetch(  # the file is back, and a quarter of an hour over
+            "UPDATE outreach_case SET programme = 'shcp', look_at = now() WHERE referral_id = $1", failing.id
+        )
+        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
+
+        async def off_the_list() -> bool:
+            return "stuck" not in await worklist(running)
+
+        await until(off_the_list, what="the item to be resolved")
 
 
 async def test_outside_of_contact_hours_nothing_is_sent(workplace: Workplace, post: Post) -> None:

@@ -92,7 +92,9 @@ class Monitor:
         return [event["type"] for event in await self.published() if event["clock"] == clock]
 
     async def items(self) -> list[tuple[str, str]]:
-        rows = await self.transactions.pool.fetch("SELECT kind, subject FROM worklist_item ORDER BY since")
+        rows = await self.transactions.pool.fetch(
+            "SELECT kind, subject FROM worklist_item WHERE resolved_at IS NULL ORDER BY since"
+        )
         return [(row["kind"], row["subject"]) for row in rows]
 
 

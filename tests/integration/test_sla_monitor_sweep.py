@@ -112,6 +112,25 @@ async def test_a_case_that_cannot_be_decided_is_set_aside_and_the_others_go_on(i
     assert wait > timedelta(minutes=9)
 
 
+@pytest.mark.parametrize("comes", ["a-fact", "its-time"])
+async def test_a_case_that_was_set_aside_leaves_the_worklist_once_it_is_decided(impatient: Monitor, comes: str) -> None:
+    broken, pool = uuid4(), impatient.transactions.pool
+    await impatient.deliver(created(broken, NOW, entered_at=NOW - DAY))
+    [firmness] = {row["firmness"] for row in await pool.fetch("SELECT firmness FROM clock")}
+    await pool.execute("UPDATE clock SET firmness = 'iron'")
+    await impatient.sweep()
+    listed = await impatient.items()
+    await pool.execute("UPDATE clock SET firmness = $1, next_at = least(next_at, now())", firmness)
+
+    if comes == "a-fact":
+        await impatient.deliver(confirmed(broken, NOW))
+    else:
+        await impatient.sweep()
+
+    assert listed == [("stuck", str(broken))]
+    assert await impatient.items() == []
+
+
 async def test_a_stop_that_is_being_taken_in_keeps_the_sweep_away_until_it_is_decided(impatient: Monitor) -> None:
     referral_id = uuid4()
     await impatient.deliver(created(referral_id, NOW, entered_at=NOW - DAY))

@@ -1,6 +1,6 @@
 """The unit of work: one transaction, what it may use, and what it leaves for after the commit."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -170,8 +170,11 @@ class UnitOfWork:
 
     async def resolve_item(self, kind: str, *, subject: str, resolution: str = "resolved") -> None:
         """Take something off the worklist; no error where it is not on it."""
-        change = await worklist.resolve(self.connection, kind=kind, subject=subject, resolution=resolution)
-        if change:
+        await self.resolve_items(kind, subjects=[subject], resolution=resolution)
+
+    async def resolve_items(self, kind: str, *, subjects: Collection[str], resolution: str = "resolved") -> None:
+        """Take those of these subjects that are on the worklist off it, in one statement."""
+        for change in await worklist.resolve(self.connection, kind=kind, subjects=subjects, resolution=resolution):
             await self.surroundings.tell(self, change)
 
     @property

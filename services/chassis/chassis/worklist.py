@@ -1,6 +1,6 @@
 """Items for a human. Whatever is neither moving nor closed stands here."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -76,19 +76,19 @@ async def open_item(
     return _change(row, is_open=True) if row else None
 
 
-async def resolve(connection: Connection, *, kind: str, subject: str, resolution: str) -> Change | None:
-    """Close the open item of this kind and subject; None where there is none."""
-    row = await connection.fetchrow(
+async def resolve(connection: Connection, *, kind: str, subjects: Collection[str], resolution: str) -> list[Change]:
+    """Close the open items of this kind about these subjects, of which most may have none."""
+    rows = await connection.fetch(
         f"""
         UPDATE worklist_item SET resolved_at = statement_timestamp(), resolution = $3
-         WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL
+         WHERE kind = $1 AND subject = ANY($2::text[]) AND resolved_at IS NULL
         RETURNING {COLUMNS}, resolved_at AS at
         """,  # noqa: S608  constant
         kind,
-        subject,
+        list(subjects),
         resolution,
     )
-    return _change(row, is_open=False) if row else None
+    return [_change(row, is_open=False) for row in rows]
 
 
 def _change(row: asyncpg.Record, *, is_open: bool) -> Change:

@@ -82,7 +82,9 @@ class Cases:
         await sends.plan(
             self._work.connection, [self._planned(row, plan) for row, plan in self._decided if isinstance(plan, Plan)]
         )
-        await sends.drop_unwanted(self._work.connection, list(self.rows))
+        dropped = await sends.drop_unwanted(self._work.connection, list(self.rows))
+        # A case that failed has been decided now, and a message that could not be written is wanted no more.
+        await self._work.resolve_items("stuck", subjects=[str(each) for each in (*self.rows, *dropped)])
         for row, decision in self._decided:
             await self._list(row, decision)
         for row, event in events:

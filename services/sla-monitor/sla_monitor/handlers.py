@@ -114,6 +114,7 @@ async def _take(facts: Sequence[Fact], work: UnitOfWork) -> None:
         case = replace(case, traceparent=case.traceparent or work.traceparent(referral_id))
         cases[referral_id] = publish(case, decisions, work)
     await repository.save(work.connection, [cases[referral_id] for referral_id in about])
+    await work.resolve_items("stuck", subjects=[str(referral_id) for referral_id in about])  # a fact may have mended it
     work.wake()
 
 

@@ -65,6 +65,7 @@ async def _decide_due(work: UnitOfWork, horizon: Horizon) -> int:
             await work.open_item("stuck", subject=str(case.referral_id), referral_id=case.referral_id, urgent=True)
     if decided:
         await repository.save(work.connection, decided)
+        await work.resolve_items("stuck", subjects=[str(case.referral_id) for case in decided])
     return len(cases)
 
 

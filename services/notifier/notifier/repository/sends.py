@@ -59,16 +59,18 @@ async def plan(connection: Connection, planned: Iterable[Planned]) -> None:
     )
 
 
-async def drop_unwanted(connection: Connection, referral_ids: Sequence[UUID]) -> None:
-    """Give up the messages of these locked cases that are no longer wanted and were not claimed."""
-    await connection.execute(
+async def drop_unwanted(connection: Connection, referral_ids: Sequence[UUID]) -> list[UUID]:
+    """Give up the messages of these locked cases that are no longer wanted and were not claimed; gives which."""
+    rows = await connection.fetch(
         """
         UPDATE send SET state = 'dropped', ended_at = statement_timestamp()
          WHERE referral_id = ANY($1::uuid[]) AND state IN ('planned', 'refused')
            AND send_id NOT IN (SELECT send_id FROM wanted_send WHERE referral_id = ANY($1::uuid[]))
+        RETURNING send_id
         """,
         referral_ids,
     )
+    return [row["send_id"] for row in rows]
 
 
 async def claim(connection: Connection, limit: int) -> list[Claimed]:

@@ -88,6 +88,7 @@ async def _write(work: UnitOfWork, claimed: list[Claimed], deadline: Deadline) -
         ready.append(Ready(each, letter, deadline, row.traceparent))
     if changed:
         await cases.settle()
+    await work.resolve_items("stuck", subjects=[str(each.send_id) for each in claimed])  # these could be written
     for each in nowhere:
         await end(work, each, Fate.FAILED, "no-address")
     return ready
