@@ -23,7 +23,7 @@ from sla_monitor.settings import Settings as MonitorSettings
 
 from tests.integration.test_intake_service import a_report, an_intake
 from tests.integration.test_notices import looked
-from tests.support.notifier_place import PHYSICIAN, Post, Referral, notifier, post_office, programmes
+from tests.support.notifier_place import PHYSICIAN, Post, Referral, notifier, post_office, programmes, wait_until
 from tests.support.workplace import Running, Workplace, until
 from tests.unit.matcher.events import Told
 
@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kinds] = {
         "decide-involvement": ("add-people", RESOLVE),
         "conflicting-report": ("add-people", RESOLVE),
         "participant-removed": (RESOLVE,),
+        "referral-unknown": (RESOLVE,),
     },
     "matcher": {
         "stuck": (RESOLVE,),
@@ -257,29 +258,37 @@ async def test_what_notifier_cannot_do_is_told_once_until_a_coordinator_has_acte
     workplace: Workplace, post: Post, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chassis.health.EVERY", 0.3)
-    failing, broken = Referral(workplace, name="1"), Referral(workplace, name="2")
+    failing, given_up, mended = (Referral(workplace, name=name) for name in "123")
     post.answers = ["550 not this"]
     async with workplace.running(notifier(workplace, post, programmes=folder)) as running:
         await workplace.publish(failing.created(), failing.proposed())
         await told(post, "delivery-failed")
         await running.client.post("/v1/outreach/shcp/pause")
-        await workplace.publish(broken.created(), broken.proposed())
-        await until(lambda: _is_planned(running, broken), what="a message that is held")
-        await running.fetch("UPDATE outreach_attempt SET contact = '\\x00' WHERE referral_id = $1", broken.id)
+        for broken in (given_up, mended):
+            await workplace.publish(broken.created(), broken.proposed())
+        await until(lambda: _are_planned(running, 3), what="two messages that are held")
+        await running.fetch(  # a contact that cannot be read
+            "UPDATE outreach_attempt SET contact = '\\x00' || contact WHERE referral_id <> $1", failing.id
+        )
         await running.client.post("/v1/outreach/shcp/resume")
-        await told(post, "stuck")
+        await wait_until(lambda: tellings(post, "stuck") == 2, "a message about each", seconds=60)
         answers = await act(running, "delivery-failed", RESOLVE)
         done = await act(running, "delivery-failed", "match-again")
-        await workplace.publish(broken.withdrawn())
+        await workplace.publish(given_up.withdrawn())
+        await running.fetch(
+            "UPDATE outreach_attempt SET contact = substr(contact, 2) WHERE referral_id = $1", mended.id
+        )
+        await running.fetch("UPDATE send SET due_at = now(), window_ends = NULL WHERE referral_id = $1", mended.id)
+        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
         await gone(running, running)
         await looked(running)
 
     assert (answers, done) == (409, 200)
-    assert (tellings(post, "delivery-failed"), tellings(post, "stuck")) == (1, 1)
+    assert (tellings(post, "delivery-failed"), tellings(post, "stuck"), len(post.links())) == (1, 2, 1)
 
 
-async def _is_planned(running: Running, referral: Referral) -> bool:
-    return bool(await running.fetch("SELECT FROM send WHERE referral_id = $1", referral.id))
+async def _are_planned(running: Running, number: int) -> bool:
+    return len(await running.fetch("SELECT FROM send WHERE message = 'supporter-asked'")) == number
 
 
 async def test_whom_nobody_knows_is_told_once_until_a_coordinator_has_acted(

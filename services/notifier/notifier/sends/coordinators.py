@@ -37,6 +37,7 @@ WORDS = {
     "link-lost": "private pages that open no more",
     "restored": "services whose database was set back, and that stand still until somebody has looked",
     "not-recalled": "entries that were lost and cannot be taken in again",
+    "referral-unknown": "conversations of which it is not known any more whom they are for",
     "supporter-unknown": "conversations of which it is not known who holds them",
     "source-failing": "systems whose reports mostly cannot be taken in",
     "coordinator-unreachable": "coordinators to whom no message can be delivered",
