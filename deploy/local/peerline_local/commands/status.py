@@ -26,7 +26,7 @@ def show_status(context: typer.Context, *, as_json: AsJson = False) -> None:
     elif not services:
         typer.echo(f"Nothing runs from {home.path}")
     else:
-        _print_table(services)
+        print_table(services)
     if not services or not all(service["ready"] for service in services):
         raise typer.Exit(1)
 
@@ -57,14 +57,18 @@ def _ask(client: Any, name: str, url: str) -> dict[str, Any]:
     return {"name": name, "url": url, "ready": response.status_code == 200, "answer": said}
 
 
-def _print_table(services: list[dict[str, Any]]) -> None:
+def print_table(services: list[dict[str, Any]]) -> None:
+    """Print what `readiness` gave, and which database was set back."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("service", "ready", "address", "says", box=None, pad_edge=False)
     for service in services:
         ready = "yes" if service["ready"] else "no"
-        table.add_row(service["name"], ready, service["url"], _in_short(service["answer"]))
+        table.add_row(
+            service["name"], ready, service["url"], Text(_in_short(service["answer"]))
+        )  # no markup: a list is none
     Console().print(table)
     for service in services:
         if halted := _halted(service["answer"]):
@@ -85,7 +89,7 @@ def _in_short(answer: Any) -> str:
     if not isinstance(answer, dict):
         return str(answer)
     checks = {name: check for name, check in answer.get("checks", {}).items() if isinstance(check, dict)}
-    return "; ".join(f"{name} {_check_in_short(check)}" for name, check in checks.items())
+    return "\n".join(f"{name} {_check_in_short(check)}" for name, check in checks.items())
 
 
 def _check_in_short(check: dict[str, Any]) -> str:
