@@ -95,6 +95,11 @@ class Office:
             answer = await client.get("/ready")
         return answer.status_code == 503 and answer.json()["checks"]["database"].get("outbox_oldest_seconds", 0) > ALARM
 
+    async def hears_nothing(self) -> bool:
+        """Whether matcher, which reads and answers nothing meanwhile, says that the broker is away."""
+        async with client_of(self.place, self.matcher) as client:
+            return not (await client.get("/ready")).json()["checks"]["broker"]["ok"]
+
     def check(self, referrals: list[Event], matches: list[Event]) -> None:
         """Nothing missing, nothing twice, in order."""
         by_referral = defaultdict(list)
@@ -137,7 +142,7 @@ def processes(own_servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
     (place.folder / "rehearsal.secret").write_text("whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0")
     (place.folder / "shcp-risk-webhook").write_text("whsec_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0")
     doors = {"sources": REPOSITORY / "deploy" / "sources.yaml", "source_secrets": place.folder}
-    constants = {"chassis.health:OLDEST_OUTBOX": ALARM}
+    constants = {"chassis.health:OLDEST_OUTBOX": ALARM, "chassis.freshness:SILENT": 8.0}
     children = [
         start(name, place.settings(SETTINGS[name], name, **more), place.folder, None, constants)
         for name, more in (("intake", doors), ("matcher", {}))
@@ -193,6 +198,7 @@ async def test_fault_11_while_the_broker_stands_still_or_is_away_requests_are_an
     async def away() -> None:
         await asyncio.to_thread(kafka.stop)
         await until(office.is_red, what="/ready to be red while the broker is away")
+        await until(office.hears_nothing, seconds=60, what="the check of the broker to be red")
         await asyncio.to_thread(kafka.start)
 
     office.slowest = 0.0
@@ -200,6 +206,8 @@ async def test_fault_11_while_the_broker_stands_still_or_is_away_requests_are_an
 
     assert max(seconds) < UNATTENDED
     assert office.slowest < QUICK
+    for child in (office.intake, office.matcher):
+        await child.ready()
 
 
 async def test_fault_10_a_broker_that_is_killed_and_started_again_loses_and_doubles_nothing(office: Office) -> None:

@@ -208,16 +208,3 @@ async def test_what_was_taken_tells_a_repeat_from_a_contradiction_whichever_come
         aside = await quarantined(service)
 
     assert aside == [("same-id-other-body", "")]
-
-
-async def test_a_topic_that_was_made_anew_is_not_passed_over_in_silence(
-    workplace: Workplace, counter: Counter, tmp_path: Path
-) -> None:
-    async with workplace.running(counter.service(workplace, tmp_path)) as service:
-        await service.fetch("UPDATE consumer_offset SET next_offset = 1000")
-
-    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
-        await until(lambda: _is_halted(service), what="the topic to be halted")
-        checks = (await service.client.get("/ready")).json()["checks"]
-
-    assert set(checks["consumer"]["halted"].values()) == {"position-beyond-end"}

@@ -133,8 +133,10 @@ class Freshness:
         # Of a halted topic nothing is certain, whatever the numbers say: it may have been made anew.
         partitions = [each for each in subscription.assigned if TopicPartition(*each) in ours and each[0] not in halted]
         async with asyncio.timeout(PATIENCE):
+            if self._listed and not partitions:  # the broker is asked all the same, so that its silence is noticed
+                await consumer.end_offsets([TopicPartition(*each) for each in sorted(self._listed)[:1]])
             ends = await _ends(consumer, partitions, subscription.position)
-        if ends or halted:
+        if ends or self._listed:
             self._answered = asyncio.get_running_loop().time()
         positions = {partition: subscription.position(partition) for partition in ends}
         self.lag = {partition: max(0, end - max(positions[partition], 0)) for partition, end in ends.items()}

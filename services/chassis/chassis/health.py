@@ -94,7 +94,7 @@ class Health:
         held, halted = subscription.partitions.held, subscription.partitions.halted
         stalled = [f"{topic}/{number}" for (topic, number) in lag if self._is_stalled((topic, number))]
         return {
-            "ok": bool(subscription.assigned) and not (held or halted or stalled),
+            "ok": subscription.partitions.is_settled and not (held or halted or stalled),
             "partitions": len(subscription.assigned),
             "lag": sum(lag.values()),
             "held": sorted(f"{topic}/{number}" for topic, number in held),

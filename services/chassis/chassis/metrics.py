@@ -48,6 +48,9 @@ GROUP_OFFSETS_DIFFER = counter(
     "Partitions taken over whose offset in Kafka was lost, or ahead of the database's.",
     ["reason"],
 )
+RECORDS_LOST = counter(
+    "records_lost", "Records that a topic dropped (retention) before this service had read them.", ["topic"]
+)
 CONSUMER_LAG = gauge("consumer_lag", "Records behind the ends of all assigned partitions.")
 INPUTS_BEHIND = gauge("inputs_behind_seconds", "How long ago the service was last known to have taken all its input.")
 OUTBOX_DEPTH = gauge("outbox_rows", "Events written and not yet published.")

@@ -71,6 +71,31 @@ async def advance(
     return {partition: Position(to[partition], held[partition].epoch) for partition in moved}
 
 
+async def begin_again(connection: Connection, topic: str) -> None:
+    """Read a topic from its beginning, whoever reads it; what was taken before is known by its id."""
+    await connection.execute(
+        """
+        UPDATE consumer_offset SET next_offset = -1, epoch = epoch + 1, caught_up_at = NULL WHERE topic = $1
+        """,
+        topic,
+    )
+
+
+async def are_at_beginning(connection: Connection, partitions: Iterable[Partition]) -> list[Partition]:
+    """Those of these partitions of which nothing counts as taken."""
+    wanted = sorted(partitions)
+    rows = await connection.fetch(
+        """
+        SELECT topic, "partition" FROM consumer_offset
+          JOIN unnest($1::text[], $2::int[]) AS given (topic, "partition") USING (topic, "partition")
+         WHERE next_offset = -1
+        """,
+        [topic for topic, _ in wanted],
+        [number for _, number in wanted],
+    )
+    return [(row["topic"], row["partition"]) for row in rows]
+
+
 async def list_partitions(connection: Connection, partitions: Iterable[Partition]) -> None:
     """Note that these partitions are there, whoever reads them."""
     wanted = sorted(partitions)

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Request
 
-from chassis import quarantine, worklist
+from chassis import offsets, quarantine, worklist
 from chassis.http import Caller, Problem, require, transactions_of
 from chassis.replay import Replay
+from chassis.taking_over import BEYOND_END
 from chassis.work import Transactions, UnitOfWork
 from chassis.worklist import Item
 
@@ -30,6 +31,11 @@ async def go_on(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
     await quarantine.release(work.connection, item.subject, item.reason)
 
 
+async def read_from_beginning(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
+    """Read a topic that was made anew as it is now, all of it: nothing of it is passed over."""
+    await offsets.begin_again(work.connection, item.subject)
+
+
 async def discard(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> None:
     """Give a quarantined record up."""
     topic, partition, offset = item.subject.rsplit("/", 2)
@@ -38,6 +44,7 @@ async def discard(work: UnitOfWork, item: Item, _body: Mapping[str, Any]) -> Non
 
 ACTIONS: worklist.Actions = {
     "halted": {"go-on": go_on, worklist.RESOLVE: stays},
+    BEYOND_END: {"read-from-beginning": read_from_beginning, worklist.RESOLVE: stays},
     "quarantined": {"discard": discard, worklist.RESOLVE: stays},
     "restored": {worklist.RESOLVE: stays},
 }

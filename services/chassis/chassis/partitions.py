@@ -12,11 +12,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from chassis import metrics, offsets
-from chassis.database import Pool
+from chassis import offsets
 from chassis.decoding import RawRecord
 from chassis.log import logger
 from chassis.offsets import BEGINNING, Partition, Position
+from chassis.taking_over import BEYOND_END, take_over
+from chassis.work import Transactions
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
@@ -37,11 +38,12 @@ def partition_of(record: RawRecord) -> Partition:
 class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Which partitions this process reads, and from where."""
 
-    def __init__(self, pool: Pool, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
-        self._pool = pool
+    def __init__(self, transactions: Transactions, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+        self._transactions = transactions
         self._consumer = consumer
         self.positions: dict[Partition, Position] = {}
         self.halted: dict[str, str] = {}
+        self._has_joined = False
         self._waiting: dict[Partition, asyncio.Task[None]] = {}
         self._failing: set[Partition] = set()
         self._gaps: set[tuple[Partition, int]] = set()
@@ -52,12 +54,20 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """The partitions that have failed and not moved since, whether they wait or are being tried again."""
         return frozenset(self._failing)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the group has said which partitions are ours, if any, and each is taken over."""
+        consumer = self._consumer()
+        assigned = consumer.assignment() if consumer else ()
+        return self._has_joined and all((each.topic, each.partition) in self.positions for each in assigned)
+
     def is_read(self, partition: Partition) -> bool:
         """Whether the records of a partition are to be taken now."""
         return partition in self.positions and partition not in self._waiting and partition[0] not in self.halted
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Pause, and continue where the database stands."""
+        """Pause, and continue where the database stands. There may be none for us: more processes than partitions."""
+        self._has_joined = True
         consumer = self._consumer()
         if consumer and assigned:
             consumer.pause(*assigned)
@@ -65,6 +75,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Forget what is not ours any more; a batch still in work is fenced by its epoch."""
+        self._has_joined = False
         for partition in revoked:
             key = (partition.topic, partition.partition)
             self.positions.pop(key, None)
@@ -76,8 +87,8 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """
         The records that are to be taken now, in order.
 
-        A gap before the first one of a partition means that something was read and dropped here: seek
-        back once; a gap that stays is the topic's own (retention).
+        A gap before the first one of a partition means that something was read and dropped here, or is gone
+        from the topic: take it over again once, which goes back and says what is gone.
         """
         taken: list[RawRecord] = []
         expected = {partition: position.next_offset for partition, position in self.positions.items()}
@@ -88,8 +99,8 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 continue
             if BEGINNING < due < record.offset and (partition, due) not in self._gaps:
                 self._gaps.add((partition, due))
-                self._seek_back(partition)
                 expected.pop(partition)
+                self.retake([partition])
                 continue
             expected[partition] = record.offset + 1
             taken.append(record)
@@ -122,9 +133,19 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             self._pause(partition)
 
     def release(self, topic: str) -> None:
-        """Read a halted topic on."""
+        """Read a halted topic on; it may have stood still for longer than the topic keeps its records."""
         self.halted.pop(topic, None)
-        self._resume([held for held in self.positions if held[0] == topic])
+        self.retake([held for held in self.positions if held[0] == topic])
+
+    async def look_for_reset(self) -> None:
+        """Begin again where an operator has put a partition back to the beginning."""
+        ours = [partition for partition, position in self.positions.items() if position.next_offset != BEGINNING]
+        async with self._transactions.pool.acquire() as connection:
+            reset = await offsets.are_at_beginning(connection, ours)
+        for topic in {topic for topic, _ in reset}:
+            if self.halted.get(topic) == BEYOND_END:
+                self.halted.pop(topic)
+        self.retake(reset)
 
     def retake(self, partitions: Iterable[Partition]) -> None:
         """Another consumer took these; if they are assigned to us all the same, take them over again."""
@@ -155,10 +176,8 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         tries = 0
         while assigned := [p for p in assigned if self._is_assigned((p.topic, p.partition))]:
             try:
-                async with self._pool.acquire() as connection:
-                    positions = await offsets.take_over(connection, [(p.topic, p.partition) for p in assigned])
-                await self._refuse_beyond_end(positions)
-                await self._compare_with_kafka(positions)
+                wanted = [(p.topic, p.partition) for p in assigned if self._is_assigned((p.topic, p.partition))]
+                positions, refused = await take_over(self._transactions, self._consumer(), wanted)
                 break
             except Exception as error:  # noqa: BLE001  every failure here is the world's
                 log.warning("take_over_failed", error=type(error).__name__)
@@ -170,32 +189,9 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             if self._is_assigned(partition):
                 self.positions[partition] = position
                 self._seek_back(partition)
+        for topic in refused:
+            self.halt(topic, BEYOND_END)
         self._resume(positions)
-
-    async def _refuse_beyond_end(self, positions: Mapping[Partition, Position]) -> None:
-        """Halt a topic that ends before our position: it was made anew, and its records would be passed over."""
-        consumer = self._consumer()
-        ends = await consumer.end_offsets([TopicPartition(*partition) for partition in positions]) if consumer else {}
-        for partition, position in positions.items():
-            if position.next_offset > ends.get(TopicPartition(*partition), position.next_offset):
-                log.error("position_beyond_end", topic=partition[0], partition=partition[1])
-                self.halted[partition[0]] = "position-beyond-end"
-
-    async def _compare_with_kafka(self, positions: Mapping[Partition, Position]) -> None:
-        """
-        Say where the group's own offsets are lost, or ahead of ours; ours count all the same.
-
-        Lost: the group was deleted, or has expired. Ahead: this database was set back. Behind is nothing: a
-        process that is killed does not come to telling Kafka.
-        """
-        consumer = self._consumer()
-        for partition, position in positions.items():
-            committed = await consumer.committed(TopicPartition(*partition)) if consumer else None
-            is_lost = committed is None and position.next_offset > 0
-            if is_lost or (committed or 0) > max(position.next_offset, 0):
-                reason = "lost" if is_lost else "ahead"
-                metrics.GROUP_OFFSETS_DIFFER.labels(reason).inc()
-                log.warning("group_offset_differs", reason=reason, topic=partition[0], partition=partition[1])
 
     async def _resume_after(self, partition: Partition, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -47,7 +47,7 @@ class Subscription:
     def __init__(self, consumer: Consumer, transactions: Transactions, bootstrap: str, prefix: str = "") -> None:
         self._transactions = transactions
         self._delivery = Delivery(consumer, transactions)
-        self.partitions = Partitions(transactions.pool, lambda: self.kafka)
+        self.partitions = Partitions(transactions, lambda: self.kafka)
         self.broker = KafkaBroker(
             bootstrap,
             apply_types=False,  # FastDepends writes invalid values into errors, spans and logs
@@ -220,7 +220,8 @@ class Subscription:
             self.partitions.hold(partition, pause_after(trouble.tries if trouble else self._setbacks))
 
     async def look_for_release(self) -> None:
-        """Read halted topics on, once an operator has said so."""
+        """Read halted topics on, or topics from their beginning, once an operator has said so."""
+        await self.partitions.look_for_reset()
         for topic, reason in list(self.partitions.halted.items()):
             async with self._transactions.pool.acquire() as connection:
                 if await quarantine.is_released(connection, topic, reason):

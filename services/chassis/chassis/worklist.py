@@ -154,6 +154,12 @@ async def open_items(connection: Connection, *, after: datetime | None, limit: i
     return [Item(**row) for row in rows]
 
 
+async def open_subjects(connection: Connection, kind: str) -> set[str]:
+    """What the open items of a kind are about."""
+    rows = await connection.fetch("SELECT subject FROM worklist_item WHERE kind = $1 AND resolved_at IS NULL", kind)
+    return {row["subject"] for row in rows}
+
+
 async def summary(connection: Connection) -> list[tuple[str, int, float]]:
     """Kind, count and age of the oldest (seconds) of the open items."""
     rows = await connection.fetch(

@@ -9,7 +9,7 @@ from notifier.sends.coordinators import WORDS
 
 SERVICES = Path(__file__).parents[3] / "services"
 LITERAL = re.compile(r"(?:open_item\(|\bOpen\()\s*\"([a-z-]+)\"")
-NAMED = re.compile(r"^(?:STUCK|ITEM|NOT_RECALLED|UNREACHABLE) = \"([a-z-]+)\"", re.MULTILINE)
+NAMED = re.compile(r"^(?:STUCK|ITEM|BEYOND_END|NOT_RECALLED|UNREACHABLE) = \"([a-z-]+)\"", re.MULTILINE)
 
 
 def test_every_kind_that_a_service_opens_has_words() -> None:
@@ -17,5 +17,14 @@ def test_every_kind_that_a_service_opens_has_words() -> None:
     opened = {kind for text in texts for kind in (*LITERAL.findall(text), *NAMED.findall(text))}
     opened |= {*Kind, *settling.ABOUT_PEOPLE, settling.CONFLICTING_REPORT, settling.PARTICIPANT_REMOVED}
 
-    assert {"quarantined", "halted", "stuck", "silent", "restored", "coordinator-unreachable"} <= opened
+    assert {
+        "quarantined",
+        "halted",
+        "position-beyond-end",
+        "records-lost",
+        "stuck",
+        "silent",
+        "restored",
+        "coordinator-unreachable",
+    } <= opened
     assert opened - WORDS.keys() == set()

@@ -15,6 +15,8 @@ OTHER = "other things"
 WORDS = {
     "quarantined": "records that could not be taken in",
     "halted": "inputs that stand still, since too much of them could not be taken in",
+    "position-beyond-end": "inputs that were made anew, and stand still until somebody has looked",
+    "records-lost": "inputs of which something was lost before it was read",
     "stuck": "matters that fail by a fault of ours",
     "unresolved": "people who were named and are not in the directory",
     "old-report": "reports that came late",
