@@ -103,6 +103,8 @@ async def follow(logged: Sequence[OutreachLogged], work: UnitOfWork) -> None:
     """Tell each case the steps on which a match depends; the rest is notifier's own."""
     steps = [(event, step) for event in logged if (step := await _step(event, work)) in FACTS]
     records = await casework.take(work, [event for event, _ in steps])
+    for record in records.values():
+        record.rules = record.rules or _present_rules(record, work)
     zones = await _zones(work, records.values())
     for event, step in steps:
         if step == "delivery-failed" and event.attempt is None:
@@ -126,6 +128,12 @@ async def _kept_rules(referrals: Sequence[ReferralCreated], work: UnitOfWork) ->
             raise Refused(referral.event_id, "unknown-programme")
         said[referral.programme.id, referral.programme.digest] = casework.rules_of(programme)
     return await rules.keep(work.connection, said)
+
+
+def _present_rules(record: Record, work: UnitOfWork) -> Rules | None:
+    """The rules of a case whose referral is yet to come: after a restore its match, recalled, may be known first."""
+    programme = work.programmes.get(record.programme.id)
+    return casework.rules_of(programme) if programme else None
 
 
 def _read_profile(work: UnitOfWork, record: Record, event: Event) -> bool:
