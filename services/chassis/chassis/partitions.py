@@ -176,7 +176,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         tries = 0
         while assigned := [p for p in assigned if self._is_assigned((p.topic, p.partition))]:
             try:
-                wanted = [(p.topic, p.partition) for p in assigned if self._is_assigned((p.topic, p.partition))]
+                wanted = [(p.topic, p.partition) for p in assigned]
                 positions, refused = await take_over(self._transactions, self._consumer(), wanted)
                 break
             except Exception as error:  # noqa: BLE001  every failure here is the world's
