@@ -37,6 +37,7 @@ from tests.support.workplace import Workplace, until
 
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 HALF_AN_HOUR = timedelta(minutes=30)
+SOON = timedelta(seconds=10)  # so that it comes due while the test looks, and time itself has to decide
 # As with the browser: a laptop without libfaketime passes the suite; CI installs it and must use it.
 pytestmark = pytest.mark.skipif(FAKETIME is None and "CI" not in os.environ, reason="no libfaketime is installed")
 
@@ -122,27 +123,28 @@ def named(events: list[Event], kind: type[DeadlineEvent]) -> list[DeadlineEvent]
 async def test_fault_30_a_clock_that_is_an_hour_off_changes_no_decision(shifted: Stack, workplace: Workplace) -> None:
     desk, began = Desk(shifted), datetime.now(UTC)
     columns = ("name", "email", "identifier", "identifier_system", "role")
-    people = [(f"P {n}", f"p{n}@elsewhere.example", f"1{n:09}", "npi", "physician") for n in range(6)]
+    people = [(f"P {n}", f"p{n}@elsewhere.example", f"1{n:09}", "npi", "physician") for n in range(8)]
     await load(shifted, "intake", "/v1/directory", a_table(columns, people))
     await load(shifted, "matcher", "/v1/roster", supporters())
     # The promise is 24 hours, for weekends 48: whichever holds, some are due just before and some just after now.
-    calls = [began - timedelta(hours=hours) + off for hours in (24, 48) for off in (-HALF_AN_HOUR, HALF_AN_HOUR)]
+    offs = (-HALF_AN_HOUR, SOON, HALF_AN_HOUR)
+    calls = [began - timedelta(hours=hours) + off for hours in (24, 48) for off in offs]
 
     entered = [await desk.enter(number, at) for number, at in enumerate(calls)]
-    of_tomorrow = await desk.enter(4, began + HALF_AN_HOUR)
+    of_tomorrow = await desk.enter(6, began + HALF_AN_HOUR)
     now = datetime.now(UTC)
-    signed = [await desk.report(5, now - off) for off in (timedelta(), timedelta(hours=1), -timedelta(hours=1))]
+    signed = [await desk.report(7, now - off) for off in (timedelta(), timedelta(hours=1), -timedelta(hours=1))]
 
-    assert [answer.status_code for answer in entered] == [201] * 4
+    assert [answer.status_code for answer in entered] == [201] * 6
 
     async def everybody_is_asked() -> bool:
-        return len(await desk.mails()) >= 5
+        return len(await desk.mails()) >= 7
 
     await until(everybody_is_asked, seconds=90, what="the mails")
     deadlines = await workplace.wait_for(
-        Topic.DEADLINES, lambda found: len(named(found, DeadlineSet)) == 5, seconds=60, what="the deadlines"
+        Topic.DEADLINES, lambda found: len(named(found, DeadlineSet)) == 7, seconds=60, what="the deadlines"
     )
-    late = {each.referral_id for each in named(deadlines, DeadlineSet) if each.due_at < began}
+    late = {each.referral_id for each in named(deadlines, DeadlineSet) if each.due_at <= began + SOON}
     deadlines = await workplace.wait_for(
         Topic.DEADLINES, lambda found: len(named(found, DeadlineBreached)) >= len(late), seconds=60, what="the breaches"
     )
@@ -159,8 +161,8 @@ async def test_fault_30_a_clock_that_is_an_hour_off_changes_no_decision(shifted:
 
 
 def check_deadlines(deadlines: list[Event], late: set[UUID]) -> None:
-    """Whoever was due before now was breached, nobody else."""
-    assert 0 < len(late) < 4
+    """Whoever was due by now was breached, nobody else."""
+    assert 0 < len(late) < 6
     assert {each.referral_id for each in named(deadlines, DeadlineBreached)} == late
 
 
@@ -176,7 +178,7 @@ async def check_topics(place: Workplace, began: datetime) -> None:
     second = timedelta(seconds=1)
     assert began - second < min(stamps + logged + decided)
     assert max(stamps + logged + decided) < ended + second
-    assert len([event for event in events if isinstance(event, MatchProposed)]) == 5
+    assert len([event for event in events if isinstance(event, MatchProposed)]) == 7
     assert not [event for event in events if isinstance(event, MatchReleased)]
 
 
@@ -186,6 +188,6 @@ async def check_links(installation: Stack, mails: list[str]) -> None:
     paths = [path for mail in mails for path in LINK.findall(mail.replace(base, "http://pages.example"))]
     async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
         answers = [await client.get(f"{base}{path}") for path in paths]
-    assert len(answers) >= 5
+    assert len(answers) >= 7
     assert {answer.status_code for answer in answers} == {200}
     assert all("room" in answer.text.lower() for answer in answers)
