@@ -19,6 +19,8 @@ from notifier import handlers
 from notifier.api import ACTIONS
 from notifier.casework import Cases
 from notifier.domain import facts
+from notifier.domain.facts import Message
+from notifier.domain.fold import ANSWERABLE
 from notifier.sends import claiming, ending, overdue
 from notifier.sends.claiming import Ready
 from notifier.sends.letters import Sender
@@ -133,13 +135,21 @@ class Desk:
         assert all(count <= 1 + self.told_again[key] for key, count in arrived.items()), arrived
 
     async def check_ended(self) -> None:
-        """Every message has ended, and what failed or is unknown is on the worklist unless a coordinator has decided."""
-        rows = await self.transactions.pool.fetch("SELECT send_id, state, code FROM send")
+        """Every message has ended; what failed or is unknown is listed unless it was decided, or needs no answer more."""
+        rows = await self.transactions.pool.fetch(
+            "SELECT send_id, referral_id, message, attempt, state, code FROM send"
+        )
         assert {row["state"] for row in rows} <= {"sent", "failed", "unknown", "dropped"}, rows
+        async with self.transactions.begin() as work:
+            cases = await Cases.known(work, [each.id for each in self.referrals])
+
+        def is_wanted(row: asyncpg.Record) -> bool:
+            message, unanswered = Message(row["message"]), cases.rows[row["referral_id"]].case.unanswered
+            return message not in ANSWERABLE or (message, row["attempt"]) in unanswered
+
+        undecided = [row for row in rows if row["state"] in ("failed", "unknown") and row["code"] != "overruled"]
         listed = {row["subject"] for row in await self._items()}
-        assert listed == {
-            str(row["send_id"]) for row in rows if row["state"] in ("failed", "unknown") and row["code"] != "overruled"
-        }
+        assert listed == {str(row["send_id"]) for row in undecided if is_wanted(row)}
 
     async def _end(self, ready: Ready, fate: Fate) -> None:
         async with self.transactions.begin() as work:
