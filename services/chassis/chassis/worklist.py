@@ -95,12 +95,17 @@ def _change(row: asyncpg.Record, *, is_open: bool) -> Change:
     return Change(Item(**{name: value for name, value in row.items() if name != "at"}), is_open, row["at"])
 
 
+def id_of(work: "UnitOfWork", item: Item) -> UUID:
+    """The same at each opening, and another in each service: two may set the same record aside."""
+    return work.ids.item(item.kind, f"{work.surroundings.service}/{item.subject}")
+
+
 async def announce(work: "UnitOfWork", change: Change) -> None:
     """Publish a change on the service's own topic, so that notifier tells those whom it concerns."""
     kind, item = WORKLIST_CHANGED.get(work.surroundings.own_topic), change.item
     if kind is None:
         return
-    item_id = work.ids.item(item.kind, item.subject)
+    item_id = id_of(work, item)
     programme = work.programmes.get(item.programme) if item.programme else None
     event = kind(
         event_id=work.ids.event(kind.name, item_id, item.id, "opened" if change.is_open else "resolved"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from chassis import UnitOfWork
-from chassis.worklist import Change
+from chassis.worklist import Change, id_of
 from peerline.events import DeadlineEvent, WorklistChanged
 
 from notifier.repository import notices
@@ -14,7 +14,7 @@ async def note_own(work: UnitOfWork, change: Change) -> None:
     """Keep a change of notifier's own worklist."""
     item = change.item
     opened_at, resolved_at = (change.at, None) if change.is_open else (None, change.at)
-    item_id = work.ids.item(item.kind, item.subject)
+    item_id = id_of(work, item)
     await _note(
         work,
         [Attention(item_id, item.kind, item.programme, item.urgent, opened_at, resolved_at, item.referral_id)],
