@@ -301,3 +301,28 @@ async def test_a_refused_message_is_tried_again_and_an_own_item_is_told_like_any
     assert notice["tries"] == 2
     assert "1 × messages that could not be delivered" in post.texts()[0]
     assert str(post.mails[0]["Message-ID"]) == f"<{notice['message_id']}@mail.example>"
+
+
+async def test_what_is_over_before_its_message_was_taken_is_not_told(
+    workplace: Workplace, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.sends.notices.backoff", lambda *_args, **_more: timedelta(hours=1))
+    post.answers = ["451 not now"]
+    async with workplace.running(notifier(workplace, post, urgent_every=QUARTER)) as running:
+        await workplace.publish(an_item(workplace, "unmatched"))
+        await until(lambda: _notices_are(running, "refused"), what="a refusal")
+        await workplace.publish(an_item(workplace, "unmatched", is_open=False))
+        await until(lambda: _nothing_is_open(running), what="the item to be over")
+        await running.fetch("UPDATE notice SET due_at = now()")
+        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
+        await until(lambda: _notices_are(running, "dropped"), what="the message to be dropped")
+
+    assert post.mails == []
+
+
+async def _notices_are(running: Running, state: str) -> bool:
+    return [row["state"] for row in await running.fetch("SELECT state FROM notice")] == [state]
+
+
+async def _nothing_is_open(running: Running) -> bool:
+    return not await running.fetch("SELECT FROM open_attention")

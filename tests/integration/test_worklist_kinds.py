@@ -180,6 +180,7 @@ async def test_every_kind_is_listed_measured_told_once_and_gone_when_it_is_over(
         running, notifying = await both(workplace, post, name, folder, stack)
         subjects = await open_all(running, kinds)
         await told(post, *kinds)
+        await looked(notifying)
         listed = await items(running)
         await until(lambda: _are_measured(running, kinds), what="the figures")
         ages = await figures(running, "oldest_seconds")
@@ -214,6 +215,7 @@ async def test_what_matcher_cannot_do_is_told_once_until_a_coordinator_has_acted
         created = [waiting.created(), unreadable.unreadable(), suggested.created()]
         await workplace.publish(*(with_contact(workplace, each) for each in created), a_step(waiting))
         await told(post, *kinds)
+        await looked(notifying)
         answers = await resolves(running)
         done = [await act(running, kind, action) for kind, action in ACTS.items()]
         await load(running, "approved", "shcp")
@@ -272,6 +274,7 @@ async def test_what_notifier_cannot_do_is_told_once_until_a_coordinator_has_acte
         )
         await running.client.post("/v1/outreach/shcp/resume")
         await wait_until(lambda: tellings(post, "stuck") == 2, "a message about each", seconds=60)
+        await looked(running)
         answers = await act(running, "delivery-failed", RESOLVE)
         done = await act(running, "delivery-failed", "match-again")
         await workplace.publish(given_up.withdrawn())
@@ -302,6 +305,7 @@ async def test_whom_nobody_knows_is_told_once_until_a_coordinator_has_acted(
         await intake.load()
         await intake.send(a_report("9999"))
         await told(post, "unresolved")
+        await looked(notifying)
         answers = await resolves(intake.running)
         done = await act(intake.running, "unresolved", "not-a-physician")
         await gone(intake.running, notifying)
