@@ -147,7 +147,7 @@ async def test_what_was_sealed_under_a_destroyed_key_is_listed_resealed_and_move
 
     assert matched_meanwhile == []
     assert answer.json() == {"referral_id": str(referral_id), "outcome": "resealed"}
-    assert len(post.mails) == 1
+    assert len(post.links()) == 1
 
 
 async def test_a_reader_without_this_weeks_key_waits_for_it_and_loses_nothing(
@@ -235,4 +235,4 @@ async def test_an_unreadable_proposal_is_off_the_list_once_matcher_has_released_
 
         await wait_for_step(workplace, "supporter-notified")
         await until_unreadable(outreach, [])
-        assert len(post.mails) == 1
+        assert len(post.links()) == 1

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -409,7 +410,7 @@ async def test_a_report_of_forty_people_is_a_handful_of_statements(workplace: Wo
         answer = await intake.send(a_report(*(str(n) for n in range(40))))
 
         assert answer.json()["offered"] == 40
-        assert len(statements) < 40
+        assert max(Counter(statements).values()) < 20  # connections begin, end, and learn types: none for each person
 
 
 async def test_no_name_address_or_clinical_word_stands_in_the_database_or_on_the_topic(workplace: Workplace) -> None:

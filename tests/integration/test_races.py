@@ -160,7 +160,7 @@ async def test_a_withdrawal_before_the_claim_leaves_nothing_to_send(workplace: W
         states = await running.fetch("SELECT state FROM send WHERE referral_id = $1", referral.id)
 
     assert [row["state"] for row in states] == ["dropped"]
-    assert len(post.mails) == 1
+    assert len(post.links()) == 1
 
 
 async def test_of_many_triggers_at_once_for_one_physician_one_opens_a_case_and_the_others_join_it(
@@ -206,7 +206,7 @@ async def test_a_referral_that_is_replayed_from_quarantine_after_its_withdrawal_
 
     assert sends == seeking == []
     assert closed == [True, True]
-    assert post.mails == []
+    assert post.links() == []
 
 
 async def _has_quarantined(running: Running) -> bool:

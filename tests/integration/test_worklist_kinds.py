@@ -33,6 +33,8 @@ ABOUT_A_MESSAGE = ("delivered", "send-again", "match-again")
 OF_EVERY_SERVICE: Kinds = {
     "quarantined": ("discard",),
     "halted": ("go-on",),
+    "position-beyond-end": ("read-from-beginning",),
+    "records-lost": (RESOLVE,),
     "source-failing": (RESOLVE,),
     "restored": (),
     "not-recalled": (RESOLVE,),

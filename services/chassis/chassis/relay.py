@@ -219,6 +219,8 @@ async def _awake(connection: Connection, waiting: Awaitable[Any]) -> Any:
     finally:
         task.cancel()
         await asyncio.wait([task], timeout=PULSE)  # a start that is still under way would make what is then dropped
+        if task.done() and not task.cancelled():
+            task.exception()  # what was given up is of no interest: asyncio would log it as an error
 
 
 async def _drop(producer: AIOKafkaProducer) -> None:
@@ -228,7 +230,11 @@ async def _drop(producer: AIOKafkaProducer) -> None:
     Its own stop would send that first, for as long as the broker is away. But what was not acknowledged is in
     the outbox still, and another leader may have sent it.
     """
-    producer._message_accumulator.fail_all(ProducerClosed())
+    accumulator = producer._message_accumulator
+    waiters = [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]
+    accumulator.fail_all(ProducerClosed())
+    for waiter in waiters:
+        waiter.exception()  # nobody waits for these; asyncio would log each as an error
     await producer._sender.close()
     await producer.stop()
 

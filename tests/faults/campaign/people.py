@@ -22,6 +22,7 @@ from tests.support.scripted_smtp import Delivery
 LINK = re.compile(r"http://[^/\s]+(/[sp]/[\w-]{43})")
 NAMED = re.compile(rf"Dr {CANARIES[0]} \d+")
 PRESSED_AFTER_NAME = ("show-contact", "decline")
+AT_ONCE = 12  # requests of supporters
 PLAYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (46, ("yes", "show-contact", "contact-attempted", "close")),
     (8, ("yes", "show-contact", "contact-made", "does-not-want")),
@@ -53,8 +54,9 @@ class Supporters:
             base_url=ground.url("notifier"),
             timeout=10,
             trust_env=False,
-            limits=httpx.Limits(max_connections=12),
+            limits=httpx.Limits(max_connections=AT_ONCE),
         )
+        self._turn = asyncio.Semaphore(AT_ONCE)  # the client's own queue takes the longer the more wait in it
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked: Counter[str] = Counter()
         self.plays: dict[str, Play] = {}
@@ -123,7 +125,8 @@ class Supporters:
         """As a person does: again while the page does not come, for a while."""
         for _ in range(120):
             with contextlib.suppress(httpx.HTTPError):
-                answer = await self._web.request(method, link, data=form)
+                async with self._turn:
+                    answer = await self._web.request(method, link, data=form)
                 if answer.status_code < 500:
                     return answer
             await asyncio.sleep(0.7)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -37,14 +37,25 @@ Say = Callable[[str], None]
 def run(plan: Plan, folder: Path, say: Say = print) -> Report:
     """Run a campaign in a folder of its own."""
     began = time.monotonic()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # our own clients, of faults that we bring about
-    with ground(folder, plan.seed) as place:
+    with _without_client_logs(), ground(folder, plan.seed) as place:
         say(
             f"campaign: seed {plan.seed}, {plan.faults} faults in {len(plan.volleys)} volleys, {plan.referrals} referrals"
         )
         report = asyncio.run(Campaign(place, plan, say).run())
     report.seconds = time.monotonic() - began
     return report
+
+
+@contextlib.contextmanager
+def _without_client_logs() -> Iterator[None]:
+    """Our own Kafka clients say much of faults that we bring about."""
+    logger = logging.getLogger("aiokafka")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class Campaign:

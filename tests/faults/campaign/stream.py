@@ -50,6 +50,7 @@ class Stream:
         self._secret = webhook_secret(ground.home, "shcp-risk")
         self._web = ground.client("intake")
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._file: list[Report] = []
         self.accepted: dict[str, Accepted] = {}
@@ -159,13 +160,18 @@ class Stream:
                 await asyncio.sleep(dice.uniform(0.3, 1.5))
 
     async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._ground.bootstrap, acks="all", linger_ms=5, request_timeout_ms=15_000
-            )
-            await producer.start()
-            self._producer = producer
-        return self._producer
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._ground.bootstrap, acks="all", linger_ms=5, request_timeout_ms=15_000
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
 
     async def _import(self, reports: list[Report]) -> None:
         made = datetime.now(UTC)
