@@ -23,7 +23,7 @@ demo: setup  ## the main job, once, on an embedded stack; ARGS= keeps it open
 	$(BIN)/peerline demo $(if $(filter undefined,$(origin ARGS)),--once,$(ARGS))
 
 test: setup  ## every test but the long ones
-	$(BIN)/pytest -m "not long" $(ARGS)
+	$(BIN)/pytest -m "not long" -n 2 --dist loadfile $(ARGS)
 
 test-long: setup  ## campaigns and simulations
 	$(BIN)/python -m tests.long $(ARGS)

@@ -59,7 +59,7 @@ def slow_down(post: Post) -> None:
     take = post.handle_DATA
 
     async def slowly(*given: object) -> str:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.6)
         return await take(*given)  # type: ignore[arg-type]  # as aiosmtpd gives it
 
     post.handle_DATA = slowly  # type: ignore[method-assign,assignment]  # this office only

@@ -106,8 +106,8 @@ class Writer:
 
     async def _write(self, made: "Sequence[Made]") -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self._ground.bootstrap, acks="all", request_timeout_ms=8_000)
-        await producer.start()
         try:
+            await producer.start()
             for place, value, headers, what in made:
                 marked = [*headers, (OURS, what.encode())]
                 await producer.send_and_wait(

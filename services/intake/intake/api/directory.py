@@ -15,7 +15,7 @@ from intake.directory import Loaded, load
 from intake.readers.directory import DirectoryEntry, read_directory
 from intake.readers.faults import RowFault, UnreadableReport
 from intake.receipts import faults_of
-from intake.repository import referrals
+from intake.repository import incidents, referrals
 from intake.sources import DirectoryTable, Source, SourceRules, Sources
 
 JSON_TYPES = ("application/fhir+json", "application/json")
@@ -58,6 +58,7 @@ async def _load(
     # Marked incidents are also found by the round, should this process end here.
     await rounds.run(transactions)
     async with transactions.begin() as work:
+        await incidents.change_directory(work.connection)  # after what the round is just looking at
         return loaded, await referrals.count_settled(work.connection, waiting)
 
 
