@@ -370,24 +370,6 @@ async def test_an_invited_physician_answers_on_a_private_page(workplace: Workpla
     assert post.recipients == [[PHYSICIAN.email]]
 
 
-async def test_silence_after_the_contact_is_reminded_of_once_and_then_listed(workplace: Workplace, post: Post) -> None:
-    overlay = programmes(workplace.folder / "quick", silence="PT1S")
-    async with workplace.running(notifier(workplace, post, programmes=overlay)) as running:
-        page = await shown(workplace, post, running, Referral(workplace))
-        await wait_until(lambda: len(post.mails) == 2, "a reminder")
-
-        async def listed() -> bool:
-            return "silent" in await worklist(running)
-
-        await until(listed, what="an item")
-        await asyncio.sleep(1.5)
-
-        assert PHYSICIAN.name in (await running.client.get(page)).text
-        assert PHYSICIAN.name in (await running.client.get(post.links()[1])).text
-
-    assert len(post.mails) == 2
-
-
 async def test_a_case_that_fails_is_listed_and_holds_up_no_other_reminder(workplace: Workplace, post: Post) -> None:
     overlay = programmes(workplace.folder / "quick", silence="PT1S")
     async with workplace.running(notifier(workplace, post, programmes=overlay)) as running:
