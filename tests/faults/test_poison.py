@@ -84,6 +84,7 @@ async def test_fault_24_poison_on_a_topic_of_ours_is_kept_encrypted_and_its_part
         ["invalid"] * 3 + ["mismatch"] * 3 + ["no-body"] + ["not-a-cloudevent"] * 2
     )
     assert all(payload and CANARY.encode() not in payload for payload in payloads)
+    assert not any(payload.startswith(b"{") for payload in payloads)  # as packed, before it is locked
     assert max(len(payload) for payload in payloads) > 5 * MEBIBYTE
     assert CANARY not in dump
     assert CANARY.encode().hex() not in dump

@@ -1,10 +1,13 @@
 """What the delivery path does with what it cannot read, what is refused, and what fails."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from chassis import Consumer, Service, ServiceSettings, UnitOfWork
+from chassis.consumer import FeedRecord
 from peerline.events import Topic
 
 from tests.support.counter import NOW, Counter, a_referral, quarantined
@@ -118,6 +121,43 @@ async def test_a_bug_that_persists_for_one_event_while_others_pass_sets_that_eve
 
     assert referrals[3].referral_id not in {match.referral_id for match in matches}
     assert aside == [("handler-failed", "")]
+
+
+async def test_a_record_of_a_feed_that_fails_for_long_is_set_aside_by_its_place_alone(
+    workplace: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.subscription.PERSISTENT", 0.5)
+    monkeypatch.setattr("chassis.partitions.LONGEST_PAUSE", 0.2)
+    taken: list[bytes | None] = []
+    consumer = Consumer("intake")
+
+    @consumer.on_feed(Topic.ADVERSE_EVENTS)
+    async def take(records: Sequence[FeedRecord], _work: UnitOfWork) -> None:
+        if any(record.value == b"Quillfeather" for record in records):
+            raise RuntimeError("a bug")
+        taken.extend(record.value for record in records)
+
+    settings = workplace.settings(ServiceSettings, "intake")
+    described = Service(name="intake", settings=settings, consumer=consumer, migrations=tmp_path)
+    await workplace.produce(Topic.ADVERSE_EVENTS, (b"key", b"Quillfeather", []), (b"key", b"behind it", []))
+    async with workplace.running(described, ready=False) as service:
+
+        async def is_set_aside_while_others_pass() -> bool:
+            everywhere: list[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]] = [
+                (str(number).encode(), b"sound", []) for number in range(6)
+            ]
+            await workplace.produce(Topic.ADVERSE_EVENTS, *everywhere)
+            return bool(await quarantined(service))
+
+        await until(is_set_aside_while_others_pass, seconds=60, what="the record in quarantine")
+        await until(lambda: _has(taken, b"behind it"), what="what stands behind it")
+        rows = await service.fetch("SELECT reason, payload FROM quarantine")
+
+    assert [tuple(row) for row in rows] == [("handler-failed", None)]
+
+
+async def _has(taken: list[bytes | None], value: bytes) -> bool:
+    return value in taken
 
 
 async def test_a_database_that_is_away_for_a_while_loses_nothing(
