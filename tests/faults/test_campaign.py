@@ -18,7 +18,7 @@ def test_a_plan_is_its_seed_and_nothing_else() -> None:
 
 @pytest.mark.timeout(300)
 def test_twenty_faults_miss_nobody_and_contact_nobody_twice(tmp_path: Path) -> None:
-    short = plan(20260609, faults=20, referrals=200, size=(20, 20))
+    short = plan(20260609, faults=20, referrals=200, size=(20, 20), pause=1.0)
 
     report = run(short, tmp_path)
 

@@ -73,7 +73,7 @@ class Supporters:
         dice = self._plan.dice("play", recipient, self._asked[recipient])
         plan = dice.choices([play for _, play in PLAYS], [weight for weight, _ in PLAYS])[0]
         play = self.plays[found.group(1)] = Play(recipient)
-        self._tasks.add(asyncio.create_task(self._act(found.group(1), play, plan, dice.uniform(0.2, 4))))
+        self._tasks.add(asyncio.create_task(self._act(found.group(1), play, plan, dice.uniform(0.2, self._plan.pause))))
 
     @property
     def busy(self) -> int:

@@ -65,7 +65,7 @@ class Plan:
     volleys: tuple[tuple[Fault, ...], ...]
     rate: float = 9.0  # referrals handed in a second, at most
     coming: int = 400  # of those handed in, so many may have nobody proposed yet: a source that is not answered waits
-    zombies: bool = True
+    pause: float = 4.0  # seconds that a supporter takes before each press, at most
 
     @property
     def faults(self) -> int:
@@ -77,10 +77,12 @@ class Plan:
         return random.Random("/".join(map(str, (self.seed, *what))))
 
 
-def plan(seed: int, *, faults: int = 200, referrals: int = 5000, size: tuple[int, int] = (6, 11)) -> Plan:
+def plan(
+    seed: int, *, faults: int = 200, referrals: int = 5000, size: tuple[int, int] = (6, 11), pause: float = 4.0
+) -> Plan:
     """The plan of a seed: `faults` in volleys of `size`."""
     dice = random.Random(seed)
-    return Plan(seed, referrals, tuple(_volleys(dice, faults, size)))
+    return Plan(seed, referrals, tuple(_volleys(dice, faults, size)), pause=pause)
 
 
 def _volleys(dice: random.Random, faults: int, size: tuple[int, int]) -> Iterator[tuple[Fault, ...]]:
