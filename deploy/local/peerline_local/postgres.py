@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
 
 from peerline_local import databases
+from peerline_local.claimed import Claimed
 from peerline_local.errors import DISK_FULL_TEXT, StackError, disk_errors_in_one_line, disk_is_full
 from peerline_local.home import Home, write_atomically
 from peerline_local.ports import LOOPBACK, require_free
@@ -38,7 +37,7 @@ _SETTINGS = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Claimed):
     """
     One PostgreSQL server on the loopback address; started again on the same home, the same data.
 
@@ -46,11 +45,12 @@ class EmbeddedPostgres:
             url = postgres.create_database("matcher")
     """
 
+    name = "PostgreSQL"
+
     def __init__(self, home: Home | Path | str, *, port: int | None = None) -> None:
-        self._home = Home.at(home)
+        super().__init__(Home.at(home))
         self._given_port = port
         self._port: int | None = None
-        self._claim: IO[str] | None = None
         self.process: Process | None = None
         """What runs; None before the first start. A supervisor may watch it."""
 
@@ -68,7 +68,7 @@ class EmbeddedPostgres:
 
     def database_url(self, name: str) -> str:
         """Return the URL of a database of this server, whether or not it exists."""
-        password = self._home.secret("postgres.password")
+        password = self.home.secret("postgres.password")
         # The wheel's build has no TLS; unless told, a client asks for it, and looks for its files.
         return f"postgresql://{_ROLE}:{password}@{LOOPBACK}:{self.port}/{name}?sslmode=disable"
 
@@ -80,57 +80,32 @@ class EmbeddedPostgres:
         """Remove a database and end its connections; no error where it is missing."""
         databases.drop_database(self.url, name)
 
-    def start(self) -> Self:
-        """
-        Start the server and wait until it answers; make its data folder the first time.
+    def _bring_up(self) -> None:
+        """Start the server; make its data folder the first time."""
+        end_what_was_left(self._pid_file)
+        self.home.require_space()
+        self._port = self._choose_port()
+        if not self._data.exists():
+            self._initialise()
+        self.process = Process(self._program())
+        self.process.start()
+        self.process.wait_until_ready(self._why_no_answer, _READY_SECONDS)
 
-        Raises StackError when it does not come up, the home is in use, or the disk is full.
-        """
-        self._claim = self._home.claim("PostgreSQL")
-        try:
-            end_what_was_left(self._pid_file)
-            self._home.require_space()
-            self._port = self._choose_port()
-            if not self._data.exists():
-                self._initialise()
-            self.process = Process(self._program())
-            self.process.start()
-            self.process.wait_until_ready(self._why_no_answer, _READY_SECONDS)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        """Stop the server; nothing happens where it does not run."""
+    def _bring_down(self) -> None:
         if self.process is not None:
             self.process.stop()
-        if self._claim is not None:
-            self._claim.close()
-            self._claim = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def _data(self) -> Path:
-        return self._home.postgres / "18"
+        return self.home.postgres / "18"
 
     @property
     def _pid_file(self) -> Path:
-        return self._home.running / "postgres.json"
+        return self.home.running / "postgres.json"
 
     def _choose_port(self) -> int:
         if self._given_port is None:
-            return self._home.kept_port("postgres")
+            return self.home.kept_port("postgres")
         require_free(self._given_port, "PostgreSQL", "give another")
         return self._given_port
 
@@ -143,7 +118,7 @@ class EmbeddedPostgres:
         return Program(
             name="PostgreSQL",
             command=(str(binary("postgres")), "-D", str(self._data), *options),
-            log=self._home.logs / "postgres.log",
+            log=self.home.logs / "postgres.log",
             pid_file=self._pid_file,
             environment=_environment(),
             # Fast shutdown: clients are disconnected. The usual signal would wait for them.
@@ -155,14 +130,14 @@ class EmbeddedPostgres:
     def _initialise(self) -> None:
         """Make the data folder under another name first, so that half of one is never used."""
         draft = self._data.with_name("18.new")
-        password_file = self._home.postgres / "initial-password"
-        with disk_errors_in_one_line(self._home.path):
+        password_file = self.home.postgres / "initial-password"
+        with disk_errors_in_one_line(self.home.path):
             shutil.rmtree(draft, ignore_errors=True)
             password_file.unlink(missing_ok=True)
-            self._home.folder(draft)
+            self.home.folder(draft)
             # As with the home: PostgreSQL's user, if it is another, only passes through.
-            self._home.postgres.chmod(0o711)
-        write_atomically(password_file, self._home.secret("postgres.password"))
+            self.home.postgres.chmod(0o711)
+        write_atomically(password_file, self.home.secret("postgres.password"))
         try:
             self._give_away(draft, password_file)
             self._run_initdb(draft, password_file)
@@ -197,11 +172,11 @@ class EmbeddedPostgres:
 
     def _why_not_initialised(self, output: str) -> str:
         if DISK_FULL_TEXT in output:
-            return disk_is_full(self._home.path)
+            return disk_is_full(self.home.path)
         if "Permission denied" in output and _user() is not None:
             return (
                 f"PostgreSQL does not run as root, and the user {_USER_INSTEAD_OF_ROOT} cannot"
-                f" reach {self._home.path}: choose a --home that it can, or do not run as root"
+                f" reach {self.home.path}: choose a --home that it can, or do not run as root"
             )
         last = [line for line in output.splitlines() if line.strip()][-1:] or ["no reason given"]
         return f"PostgreSQL's data folder could not be made: {last[0]}"

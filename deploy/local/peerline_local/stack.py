@@ -6,13 +6,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
 
 from peerline_local.apart import run_apart
+from peerline_local.claimed import Claimed
 from peerline_local.errors import StackError
 from peerline_local.home import Home, write_json
 from peerline_local.ports import LOOPBACK, require_free
@@ -50,7 +50,7 @@ def apply_topics(bootstrap: str, **wanted: Any) -> Applied:
         raise StackError(f"topics cannot be made at {bootstrap}: {type(error).__name__}") from None
 
 
-class Stack:
+class Stack(Claimed):
     """
     One running system.
 
@@ -59,6 +59,8 @@ class Stack:
 
     `services` and `topics` may be others, for tests.
     """
+
+    name = "the stack"
 
     def __init__(
         self,
@@ -69,14 +71,13 @@ class Stack:
         topics: Callable[[str], object] = apply_topics,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.home = home
+        super().__init__(home)
         self.options = options or Options()
         self.postgres: Postgres = choose_postgres(home)
         self.kafka: Kafka = choose_kafka(home)
         self._services = services
         self._topics = topics
         self._say = say
-        self._claim: IO[str] | None = None
         self._supervisor = Supervisor(changed=self._write_state)
         self._state_lock = threading.Lock()
         self._ready = False
@@ -96,47 +97,24 @@ class Stack:
         addresses = {name: f"http://{LOOPBACK}:{port}" for name, port in ports.items()}
         return {**addresses, "mailbox": self.mailbox_url}
 
-    def start(self) -> Self:
-        """
-        Start everything, and return when each service says that it is ready.
+    def _bring_up(self) -> None:
+        """Start everything; each service then says that it is ready."""
+        end_all_left(self.home)
+        self._require_what_is_given()
+        self._write_state()
+        self._start_servers()
+        self._start_programs()
+        self._wait_until_ready(["mailbox"])
+        self._ready = True
+        self._write_state()
 
-        Raises StackError, after stopping all again, when one cannot be started.
-        """
-        self._claim = self.home.claim("the stack")
-        try:
-            end_all_left(self.home)
-            self._require_what_is_given()
-            self._write_state()
-            self._start_servers()
-            self._start_programs()
-            self._wait_until_ready(["mailbox"])
-            self._ready = True
-            self._write_state()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def stop(self) -> None:
-        """Stop everything: services, then mail, then servers; nothing is left running."""
+    def _bring_down(self) -> None:
+        """Stop services, then mail, then servers; nothing is left running."""
         self._supervisor.stop()
         self.kafka.stop()
         self.postgres.stop()
         if self._claim is not None:
             self.home.state_file.unlink(missing_ok=True)
-            self._claim.close()
-            self._claim = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _require_what_is_given(self) -> None:
         """Raise StackError for a port or a path that is wrong, before anything is started."""
