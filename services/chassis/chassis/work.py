@@ -19,6 +19,7 @@ from chassis.consumer import FeedRecord
 from chassis.database import Connection, Pool
 from chassis.freshness import Freshness, Horizon
 from chassis.keys import KeyAwaited, Keys, Vault
+from chassis.log import logger
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Part)
@@ -26,6 +27,8 @@ P = TypeVar("P", bound=Part)
 PATIENCE = 10.0  # seconds to wait for a connection, where all of them wait for locks
 OUTBOX_BELL = "outbox"
 ROUNDS_BELL = "rounds"
+STUCK = "stuck"
+log = logger("chassis")
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,12 @@ class UnitOfWork:
         )
         if change:
             await self.surroundings.tell(self, change)
+
+    async def list_stuck(self, referral_id: UUID, error: Exception) -> None:
+        """Put a case that fails by a fault of ours on the worklist; it must not hold up the others."""
+        reason = type(error).__name__
+        log.error("case_set_aside", referral_id=str(referral_id), error=reason)
+        await self.open_item(STUCK, subject=str(referral_id), referral_id=referral_id, reason=reason, urgent=True)
 
     async def resolve_item(self, kind: str, *, subject: str, resolution: str = "resolved") -> None:
         """Take something off the worklist; no error where it is not on it."""

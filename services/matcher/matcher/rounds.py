@@ -12,7 +12,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from chassis import THE_WORLD, Transactions, UnitOfWork
-from chassis.log import logger
 from peerline.compartments import SupporterContact
 
 from matcher import casework, metrics
@@ -28,7 +27,6 @@ CLAIM = 25  # cases at a time: the choice for 25 among 1,000 supporters takes ab
 SHORTEST_PAUSE = timedelta(milliseconds=100)
 CATCHING_UP = timedelta(milliseconds=500)
 STUCK_PAUSE = timedelta(minutes=15)
-log = logger("matcher")
 
 Claim = Callable[[UnitOfWork, int], Awaitable[list[UUID]]]
 Act = Callable[[UnitOfWork, Sequence[UUID]], Awaitable[bool]]
@@ -90,16 +88,9 @@ async def _one_alone(transactions: Transactions, act: Act, referral_id: UUID) ->
     except THE_WORLD:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the others go on
-        log.warning("case_set_aside", referral_id=str(referral_id), error=type(error).__name__)
         async with transactions.begin() as work:
             await queue.set_aside(work.connection, referral_id, work.now + STUCK_PAUSE)
-            await work.open_item(
-                "stuck",
-                subject=str(referral_id),
-                referral_id=referral_id,
-                reason=type(error).__name__,
-                urgent=True,
-            )
+            await work.list_stuck(referral_id, error)
         return False
 
 

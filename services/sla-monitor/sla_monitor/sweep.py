@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from chassis import Horizon, Transactions, UnitOfWork
-from chassis.log import logger
 
 from sla_monitor import metrics, repository
 from sla_monitor.domain.decisions import fire
@@ -21,8 +20,6 @@ LONGEST_LAG = timedelta(minutes=15)
 
 ASIDE = timedelta(minutes=10)
 """How long a case that cannot be decided stands aside."""
-
-log = logger("sla-monitor")
 
 
 async def run(transactions: Transactions) -> timedelta | None:
@@ -60,9 +57,8 @@ async def _decide_due(work: UnitOfWork, horizon: Horizon) -> int:
         try:
             decided.append(_decide(case, until, horizon.certain, work))
         except Exception as error:  # noqa: BLE001  one case that cannot be decided must not hold up the others
-            log.error("case_set_aside", referral_id=str(case.referral_id), error=type(error).__name__)
             await repository.put_off(work.connection, case.referral_id, until, ASIDE)
-            await work.open_item("stuck", subject=str(case.referral_id), referral_id=case.referral_id, urgent=True)
+            await work.list_stuck(case.referral_id, error)
     if decided:
         await repository.save(work.connection, decided)
         await work.resolve_items("stuck", subjects=[str(case.referral_id) for case in decided])

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis import THE_WORLD, Transactions
-from chassis.log import logger
 
 from notifier.casework import Cases
 from notifier.repository import cases as stored
@@ -13,7 +12,6 @@ from notifier.repository import links
 AT_A_TIME = 50
 EXPIRED_AT_A_TIME = 1000
 STUCK_PAUSE = timedelta(minutes=15)
-log = logger("notifier")
 
 
 async def run(transactions: Transactions) -> timedelta | None:
@@ -60,13 +58,6 @@ async def _one_alone(transactions: Transactions, referral_id: UUID) -> None:
     except THE_WORLD:
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the others go on
-        log.warning("case_set_aside", referral_id=str(referral_id), error=type(error).__name__)
         async with transactions.begin() as work:
             await stored.look_later(work.connection, referral_id, work.now + STUCK_PAUSE)
-            await work.open_item(
-                "stuck",
-                subject=str(referral_id),
-                referral_id=referral_id,
-                reason=type(error).__name__,
-                urgent=True,
-            )
+            await work.list_stuck(referral_id, error)
