@@ -82,11 +82,16 @@ class LibraryRecords(logging.Handler):
         )
 
 
-def configure(level: str) -> None:
-    """JSON lines on standard output from `level` (debug, info, warning, error) on."""
+def configure(level: str, service: str) -> None:
+    """JSON lines on standard output from `level` (debug, info, warning, error) on, each naming the service that runs."""
+
+    def name_service(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**entry, "service": service}
+
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
+            name_service,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             only_allowed,

@@ -66,7 +66,7 @@ class Service:
 
 def run(service: Service) -> None:
     """Run a service until it is told to stop; ends the process with one line if it is set up wrongly."""
-    log.configure(service.settings.log_level)
+    log.configure(service.settings.log_level, service.name)
     provider = telemetry.configure(service.name, service.settings)
     try:
         app = build(service)

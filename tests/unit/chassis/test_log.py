@@ -16,7 +16,7 @@ def _logging_as_it_was() -> object:
 
 
 def test_a_field_that_is_not_allowed_is_dropped_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    log.configure("info")
+    log.configure("info", "matcher")
 
     log.logger("matcher").info("match_proposed", referral_id="r-1", physician="Quillfeather")
 
@@ -28,7 +28,7 @@ def test_a_field_that_is_not_allowed_is_dropped_and_counted(capsys: pytest.Captu
 
 
 def test_a_librarys_text_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    log.configure("debug")
+    log.configure("debug", "matcher")
 
     logging.getLogger("aiokafka.consumer").warning("record %s", "Quillfeather")
     logging.getLogger("aiokafka.consumer").debug("body Quillfeather")
@@ -39,7 +39,7 @@ def test_a_librarys_text_is_not_written(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_librarys_exception_is_named_by_its_class_only(capsys: pytest.CaptureFixture[str]) -> None:
-    log.configure("info")
+    log.configure("info", "matcher")
 
     try:
         raise ValueError("Quillfeather")
@@ -51,12 +51,24 @@ def test_a_librarys_exception_is_named_by_its_class_only(capsys: pytest.CaptureF
     assert "Quillfeather" not in json.dumps(line)
 
 
+def test_every_line_names_the_service_that_runs_also_of_the_chassis_and_of_libraries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.configure("info", "matcher")
+
+    log.logger("chassis").info("batch_failed")
+    logging.getLogger("aiokafka.consumer").warning("record")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["service"] for line in lines] == ["matcher", "matcher"]
+
+
 def test_a_line_that_cannot_be_written_does_not_fail_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     class FullDisk:
         def write(self, _text: str) -> int:
             raise OSError(28, "No space left on device")
 
-    log.configure("info")
+    log.configure("info", "matcher")
     monkeypatch.setattr("sys.stdout", FullDisk())
 
     log.logger("matcher").info("match_proposed", attempt=1)
