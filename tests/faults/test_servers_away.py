@@ -93,7 +93,8 @@ class Office:
         """Whether intake says that its oldest event waits for too long."""
         async with client_of(self.place, self.intake) as client:
             answer = await client.get("/ready")
-        return answer.status_code == 503 and answer.json()["checks"]["database"].get("outbox_oldest_seconds", 0) > ALARM
+        database = answer.json()["checks"]["database"]
+        return answer.status_code == 503 and not database["ok"] and database.get("outbox_oldest_seconds", 0) > ALARM
 
     async def hears_nothing(self) -> bool:
         """Whether matcher, which reads and answers nothing meanwhile, says that the broker is away."""
