@@ -11,16 +11,19 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import OutOfOrderSequenceNumber
-from chassis import Transactions, relay
+from aiokafka.errors import OutOfOrderSequenceNumber, ProducerClosed
+from chassis import Transactions, relay, topics
 from chassis.http import public, transactions_of
 from fastapi import APIRouter, Depends
 from peerline.events import MatchConfirmed, Sealed, Topic
+from peerline_local.kafka import EmbeddedKafka
+from peerline_local.ports import choose_free_port
 
 from tests.faults.killed_place import a_process, a_referral, doubled_ids
 from tests.integration.test_chassis_relay import a_relay, an_outbox, left, write
 from tests.support import counter
 from tests.support.killed import Point
+from tests.support.proxy import Proxy
 from tests.support.workplace import Workplace, until
 
 SMALL, BIG = b"small", b"x" * 60_000
@@ -128,6 +131,36 @@ async def test_a_leader_that_stands_still_is_replaced_and_when_it_goes_on_double
 
     assert {event.referral_id for event in events} == {each.referral_id for each in referrals}
     assert await doubled_ids(workplace, Topic.MATCHES) == []
+
+
+@pytest.mark.parametrize("then", ["pass", "hang"])
+async def test_a_producer_is_let_go_of_while_what_it_sends_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    monkeypatch.setattr(relay, "PULSE", 1.0)
+    port = choose_free_port()
+    with EmbeddedKafka(tmp_path, proxy_port=port) as kafka:
+        async with Proxy(kafka.behind_proxy, port) as proxy:
+            await topics.apply(kafka.bootstrap, partitions=1)
+            producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{port}", enable_idempotence=True)
+            await producer.start()
+            await producer.send_and_wait(Topic.MATCHES, b"first")
+            await proxy.obey("hang")
+            sending = asyncio.create_task(producer.send_and_wait(Topic.MATCHES, b"under way"))
+            await until(lambda: is_sending(producer), what="the record to be under way")
+
+            letting_go = asyncio.create_task(relay._drop(producer))
+            await asyncio.sleep(0)
+            await proxy.obey("cut")
+            await proxy.obey(then)
+            await asyncio.wait_for(letting_go, 10)
+            await asyncio.wait([sending])
+
+    assert isinstance(sending.exception(), ProducerClosed)
+
+
+async def is_sending(producer: AIOKafkaProducer) -> bool:
+    return bool(producer._sender._in_flight)
 
 
 def entering(place: Workplace) -> APIRouter:

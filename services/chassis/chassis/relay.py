@@ -230,13 +230,18 @@ async def _drop(producer: AIOKafkaProducer) -> None:
     Its own stop would send that first, for as long as the broker is away. But what was not acknowledged is in
     the outbox still, and another leader may have sent it.
     """
-    accumulator = producer._message_accumulator
-    waiters = [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]
-    accumulator.fail_all(ProducerClosed())
-    for waiter in waiters:
-        waiter.exception()  # nobody waits for these; asyncio would log each as an error
-    await producer._sender.close()
-    await producer.stop()
+    try:
+        # First: what is on its way goes back into the accumulator when it fails, and must find its place there.
+        await asyncio.wait_for(producer._sender.close(), PULSE)
+    except (KafkaError, TimeoutError) as error:
+        _failed(error)
+    finally:
+        accumulator = producer._message_accumulator
+        waiters = [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]
+        accumulator.fail_all(ProducerClosed())
+        for waiter in waiters:
+            waiter.exception()  # nobody waits for these; asyncio would log each as an error
+        await producer.stop()
 
 
 def _failed(error: BaseException) -> None:
