@@ -1,4 +1,4 @@
-"""Starting a Kafka client so that nothing of it is left behind."""
+"""Starting and stopping Kafka clients so that nothing of them is left behind, and nothing of them reaches us."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -21,3 +21,21 @@ async def started(start: Awaitable[None]) -> None:
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         raise
+
+
+async def stopped(stop: Awaitable[None], patience: float = LEAVE) -> None:
+    """
+    Wait `patience` seconds for a client, or a part of it, to stop; what that ends in is of no interest.
+
+    A task of aiokafka that is stopped before it has begun ends as cancelled, and whoever waits for it with it.
+    """
+    stopping = asyncio.ensure_future(stop)
+    await asyncio.wait([stopping], timeout=patience)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+
+
+def are_we_cancelled() -> bool:
+    """Whether a cancellation is meant for the task that runs; a library's own looks the same."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import outbox, restored
-from chassis.clients import started
+from chassis.clients import started, stopped
 from chassis.database import Connection
 from chassis.decoding import RawRecord
 from chassis.log import logger
@@ -132,7 +132,9 @@ async def _reading(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     )
     try:
         await started(consumer.start())
-        await asyncio.sleep(0)  # its tasks begin: one that is stopped before it has begun cancels whoever stops it
+        await asyncio.sleep(
+            0
+        )  # its tasks begin: one that is stopped before it has begun keeps the others from stopping
         yield consumer
     finally:
-        await consumer.stop()
+        await stopped(consumer.stop())

@@ -29,6 +29,7 @@ from aiokafka.structs import RecordMetadata
 
 from chassis import metrics, outbox, own_topic, restored
 from chassis.bell import Bell
+from chassis.clients import are_we_cancelled, stopped
 from chassis.database import Connection
 from chassis.failures import THE_WORLD
 from chassis.log import logger
@@ -79,6 +80,10 @@ class Relay:
             try:
                 await self._stand_by()
             except (*THE_WORLD, asyncpg.PostgresError) as error:
+                _failed(error)
+            except asyncio.CancelledError as error:
+                if are_we_cancelled():
+                    raise
                 _failed(error)
             finally:
                 metrics.RELAY_LEADER.set(0)
@@ -230,18 +235,14 @@ async def _drop(producer: AIOKafkaProducer) -> None:
     Its own stop would send that first, for as long as the broker is away. But what was not acknowledged is in
     the outbox still, and another leader may have sent it.
     """
-    try:
-        # First: what is on its way goes back into the accumulator when it fails, and must find its place there.
-        await asyncio.wait_for(producer._sender.close(), PULSE)
-    except (KafkaError, TimeoutError) as error:
-        _failed(error)
-    finally:
-        accumulator = producer._message_accumulator
-        waiters = [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]
-        accumulator.fail_all(ProducerClosed())
-        for waiter in waiters:
-            waiter.exception()  # nobody waits for these; asyncio would log each as an error
-        await producer.stop()
+    # First: what is on its way goes back into the accumulator when it fails, and must find its place there.
+    await stopped(producer._sender.close(), PULSE)
+    accumulator = producer._message_accumulator
+    waiters = [batch._drain_waiter for batches in accumulator._batches.values() for batch in batches]
+    accumulator.fail_all(ProducerClosed())
+    for waiter in waiters:
+        waiter.exception()  # nobody waits for these; asyncio would log each as an error
+    await stopped(producer.stop(), PULSE)
 
 
 def _failed(error: BaseException) -> None:

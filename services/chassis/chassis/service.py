@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from chassis import health, http, log, operations, restored, resuming, telemetry, worklist
 from chassis.bell import Bell
+from chassis.clients import are_we_cancelled
 from chassis.consumer import Consumer
 from chassis.database import Pool, migrate, open_pool
 from chassis.delivery import Delivery
@@ -183,9 +184,8 @@ async def _never_ending(work: Awaitable[None]) -> None:
     try:
         await work
     except BaseException as error:  # a half-alive service would be worse
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-            raise  # as asked; a library that cancels something of its own ends in the same exception
+        if isinstance(error, asyncio.CancelledError) and are_we_cancelled():
+            raise
         log.logger("chassis").error("task_ended", error=type(error).__name__)
     os.kill(os.getpid(), signal.SIGTERM)
 
