@@ -162,9 +162,13 @@ class Faults:
         topics = tuple(str(topic) for topic in CONSUMERS[fault.service].topics if topic is not Topic.ADVERSE_EVENTS)
         try:
             await self._writer.repeat(dice, 150, topics)
-            await self._writer.parked(dice, topics)
-            await asyncio.sleep(dice.uniform(0, 0.03))
-            psutil.Process(pid).send_signal(signal.SIGSTOP)
+            self._ground.proxies["database"].obey("delay 150")  # between reading a batch and moving its position
+            try:
+                await self._writer.parked(dice, topics)
+                await asyncio.sleep(dice.uniform(0, 0.3))
+                psutil.Process(pid).send_signal(signal.SIGSTOP)
+            finally:
+                self._ground.proxies["database"].obey("pass")
             await asyncio.sleep(fault.seconds)
         finally:
             with contextlib.suppress(psutil.Error):

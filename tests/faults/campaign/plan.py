@@ -43,6 +43,7 @@ WEIGHTS = {
 
 ONCE_A_VOLLEY = (Kind.BROKER, Kind.DATABASE, Kind.JOIN, Kind.ZOMBIE, Kind.FREEZE, Kind.DELAY, Kind.MAIL, Kind.MAIL_AWAY)
 FROZEN = (12.0, 15.0)  # seconds; a consumer is out of its group after 10
+ZOMBIE = (16.0, 20.0)  # seconds; time for a coordinator to decide about what the second has set aside
 
 
 @dataclass(frozen=True)
@@ -108,5 +109,5 @@ def _fault(dice: random.Random, number: int, kind: Kind) -> Fault:
     if kind is Kind.FREEZE:
         return Fault(number, kind, service, dice.uniform(0, 1), dice.uniform(*FROZEN))
     if kind is Kind.ZOMBIE:  # those whose events carry cases
-        return Fault(number, kind, dice.choice(SERVICES[1:]), 0.0, dice.uniform(*FROZEN))
+        return Fault(number, kind, dice.choice(SERVICES[1:]), 0.0, dice.uniform(*ZOMBIE))
     return Fault(number, kind, service, dice.uniform(0, 8), dice.uniform(1, 5))

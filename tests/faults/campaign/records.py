@@ -1,5 +1,7 @@
 """Records that a test writer puts on the topics: repeats, contradictions, and what a later version would write."""
 
+import asyncio
+import contextlib
 import json
 import random
 from collections.abc import Sequence
@@ -58,11 +60,16 @@ class Writer:
                 await self._leave(each)
 
     async def parked(self, dice: random.Random, topics: tuple[str, ...]) -> None:
-        """One record of a later type on each of these topics."""
+        """One record of a later type on each of these topics; returns once the first stands there."""
+        before = len(self._tail.ours)
         for topic in topics:
             found = [record for record in self._records() if record.topic == topic]
             if found and self._has_room(topic):
                 await self._leave(self._of_a_later_type(dice.choice(found), dice))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                while len(self._tail.ours) == before:
+                    await asyncio.sleep(0.01)
 
     def _records(self) -> list[Any]:
         """What services wrote of late."""
