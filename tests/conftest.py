@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 from chassis import topics
+from hypothesis import settings
 
 from tests.support.servers import Servers, servers
 from tests.support.workplace import PARTITIONS, Workplace
+
+settings.register_profile("peerline", deadline=None)  # how long an example takes says more about the machine
+settings.load_profile("peerline")
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,6 @@ def test_no_message_arrives_twice_unless_a_coordinator_says_so_and_each_ends_or_
         # Told as it was found: to shrink a failure against a database takes longer than a test may.
         @settings(
             max_examples=30,
-            deadline=None,
             database=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),

@@ -37,6 +37,7 @@ from chassis.topics import OWN_TOPIC, TopicWatch
 from chassis.work import Surroundings, Transactions, by_type
 from chassis.worklist import Actions
 
+LEAVE = 5.0  # seconds for a task to end, before it is asked again
 NO_TELEMETRY_OF_ITS_OWN: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -191,9 +192,15 @@ async def _never_ending(work: Awaitable[None]) -> None:
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    """
+    End a task, in as many tries as it takes.
+
+    Where a rollback fails because the database has just gone, its error takes the place of the cancellation, and
+    whoever waits failures out goes on: a service would neither stop nor work.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=LEAVE)
 
 
 async def _close(pool: Any) -> None:

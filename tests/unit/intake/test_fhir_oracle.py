@@ -74,7 +74,7 @@ def people_of(references: Any) -> Any:
 
 
 @given(R4_MESSAGES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_every_valid_r4_message_is_read_and_nobody_is_lost(content: Any) -> None:
     EventR4.model_validate(content)
 
@@ -85,7 +85,7 @@ def test_every_valid_r4_message_is_read_and_nobody_is_lost(content: Any) -> None
 
 
 @given(R5_MESSAGES)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_every_valid_r5_message_is_read_and_nobody_is_lost(content: Any) -> None:
     EventR5.model_validate(content)
 

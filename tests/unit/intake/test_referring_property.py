@@ -248,7 +248,7 @@ class Doors(RuleBasedStateMachine):
                     assert others <= referral.excluded
 
 
-Doors.TestCase.settings = settings(max_examples=150, stateful_step_count=20, deadline=None)
+Doors.TestCase.settings = settings(max_examples=150, stateful_step_count=20)
 TestDoors = Doors.TestCase
 
 

@@ -53,7 +53,7 @@ def test_whatever_is_not_a_compartment_is_unreadable_and_never_another_error(tex
 
 
 @given(st.integers(0, 2000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_damaged_compartment_is_unreadable(place: int) -> None:
     text = sealed()
     place %= len(text)

@@ -138,7 +138,6 @@ class Cases(RuleBasedStateMachine):
 BRISK = settings(
     max_examples=120,
     stateful_step_count=60,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
