@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -184,11 +185,10 @@ class Campaign:
         return 1
 
     async def _look(self, rested: bool) -> Report:
-        await asyncio.sleep(2)
         for service in SERVICES:
             await self._desk.look(service)
-        topics, raw = await read_all(self._ground.bootstrap)
-        evidence = await self._evidence(topics, raw)
+        evidence = await self._evidence()
+        topics = evidence.topics
         findings = list(check(evidence))
         if not rested:
             unsent = await self._unsent()
@@ -199,7 +199,11 @@ class Campaign:
         evidence.looked_at["V"] += len(self._recoveries)
         return self._report(topics, evidence, findings)
 
-    async def _evidence(self, topics: Topics, raw: list[bytes]) -> Evidence:
+    async def _evidence(self) -> Evidence:
+        """Clocks are asked for before the topics are read: what was decided by then stands there."""
+        asked_at, clocks = datetime.now(UTC), await self._clocks()
+        await asyncio.sleep(2)
+        topics, raw = await read_all(self._ground.bootstrap)
         return Evidence(
             accepted=self._stream.accepted,
             topics=topics,
@@ -213,7 +217,8 @@ class Campaign:
             set_aside_by={
                 place: readers(place[0], ce_type) for place, (what, ce_type) in topics.ours.items() if what in SET_ASIDE
             },
-            clocks=await self._clocks(topics),
+            clocks=clocks,
+            asked_at=asked_at,
             metrics=await self._metrics(),
             logs=[log for log in sorted(self._ground.home.logs.glob("*.log")) if log.name != "mail.log"],
             done=self._faults.done,
@@ -222,8 +227,8 @@ class Campaign:
             wrong=[*self._stream.wrong, *self._supporters.wrong],
         )
 
-    async def _clocks(self, topics: Topics) -> dict[UUID, dict[str, str]]:
-        ids = sorted({event.referral_id for event in topics.all(ReferralCreated)})
+    async def _clocks(self) -> dict[UUID, dict[str, str]]:
+        ids = sorted(self._tail.created)
         chosen = self._plan.dice("clocks").sample(ids, min(ASKED_CLOCKS, len(ids)))
         found = {}
         async with self._ground.client("sla-monitor") as client:

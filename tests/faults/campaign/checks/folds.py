@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
-from peerline.events import DeadlineBreached, DeadlineMet, DeadlineSet
+from peerline.events import DeadlineBreached, DeadlineEvent, DeadlineMet, DeadlineSet
 
 from tests.faults.campaign.checks.found import Evidence, Finding, Is
 from tests.faults.campaign.topics import Logged
@@ -43,14 +43,18 @@ def _counted(referral_id: UUID, logged: list[Logged]) -> Iterator[Finding]:
 
 def _clocks(evidence: Evidence, referral_id: UUID, clocks: Mapping[str, str]) -> Iterator[Finding]:
     """What sla-monitor answers about a referral is what its topic says."""
-    topics = evidence.topics
     for clock, state in clocks.items():
-        met = any(event.clock == clock for event in topics.about(referral_id, DeadlineMet))
-        breached = any(event.clock == clock for event in topics.about(referral_id, DeadlineBreached))
-        was_set = any(event.clock == clock for event in topics.about(referral_id, DeadlineSet))
+        met = _was_said(evidence, referral_id, DeadlineMet, clock)
+        breached = _was_said(evidence, referral_id, DeadlineBreached, clock)
+        was_set = _was_said(evidence, referral_id, DeadlineSet, clock)
         said = "met" if met else "breached" if breached else "running" if was_set else "none"
         if state in ("met", "breached", "running") and state != said:
             yield Finding("F", Is.UNHANDLED, f"{referral_id} {clock}", f"is {state}, and its topic says {said}")
+
+
+def _was_said(evidence: Evidence, referral_id: UUID, kind: type[DeadlineEvent], clock: str) -> bool:
+    events = evidence.topics.about(referral_id, kind)
+    return any(event.clock == clock and event.occurred_at <= evidence.asked_at for event in events)
 
 
 def _set_aside(evidence: Evidence) -> Iterator[Finding]:

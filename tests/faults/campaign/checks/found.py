@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +13,8 @@ from tests.faults.campaign.people import Listed, Play
 from tests.faults.campaign.stream import Accepted
 from tests.faults.campaign.topics import Place, Seals, Topics
 from tests.support.scripted_smtp import Delivery
+
+AT_THE_END = datetime.max.replace(tzinfo=UTC)
 
 
 class Is(StrEnum):
@@ -61,6 +64,8 @@ class Evidence:
     ended_by_itself: Sequence[tuple[float, str, int]]
     """When (seconds since 1970), which program, with what code."""
     wrong: Sequence[str]
+    asked_at: datetime = AT_THE_END
+    """When sla-monitor was asked; deadlines that came due later are on the topics all the same."""
     looked_at: Counter[str] = field(default_factory=Counter)
     """How many things each invariant was checked on."""
 
