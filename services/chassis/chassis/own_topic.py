@@ -132,9 +132,8 @@ async def _reading(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     )
     try:
         await started(consumer.start())
-        await asyncio.sleep(
-            0
-        )  # its tasks begin: one that is stopped before it has begun keeps the others from stopping
+        # Its tasks begin: one that is stopped before it has begun keeps the others from stopping.
+        await asyncio.sleep(0)
         yield consumer
     finally:
         await stopped(consumer.stop())
