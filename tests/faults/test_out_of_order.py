@@ -35,6 +35,7 @@ NOT_COMPARED = {
     "profile",
     "traceparent",  # of the event that came last
     "profile_version",  # counts changes, which are other ones in another order
+    "version",  # the pool's, which moves once for each batch with a change in it
     "sequence",  # counts what was said: a deadline that a later fact moved is told again
     "id",  # drawn by lot, as the next ones
     "send_id",
