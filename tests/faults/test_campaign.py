@@ -18,7 +18,7 @@ def test_a_plan_is_its_seed_and_nothing_else() -> None:
 
 @pytest.mark.timeout(300)
 def test_twenty_faults_miss_nobody_and_contact_nobody_twice(tmp_path: Path) -> None:
-    short = plan(20260609, faults=20, referrals=150, size=(20, 20), pause=1.0)
+    short = plan(20260609, faults=20, referrals=100, size=(20, 20), pause=0.5)
 
     report = run(short, tmp_path)
 
@@ -27,5 +27,5 @@ def test_twenty_faults_miss_nobody_and_contact_nobody_twice(tmp_path: Path) -> N
     assert outcome["doubled"] == []
     assert outcome["unhandled"] == []
     assert outcome["faults"] == 20
-    assert outcome["referrals"] >= 140
+    assert outcome["referrals"] >= 90
     assert outcome["recovery_seconds"]["worst"] <= 60

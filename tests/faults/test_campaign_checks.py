@@ -30,7 +30,7 @@ from peerline.sealing import Sealer
 from peerline_local import keys
 from peerline_local.home import Home, read_json
 
-from tests.faults.campaign.checks import Evidence, Finding, check
+from tests.faults.campaign.checks import Clocks, Evidence, Finding, check
 from tests.faults.campaign.people import Listed
 from tests.faults.campaign.reports import WEBHOOK, Report, address_of, name_of
 from tests.faults.campaign.stream import Accepted
@@ -121,7 +121,7 @@ class Case:
             seen_items={(seen.service, seen.kind, seen.subject): {seen.id}},
             acted={},
             set_aside_by={OURS: ["notifier"]},
-            clocks={self.referral_id: {"match": "met"}},
+            clocks={self.referral_id: Clocks({"match": "met"}, NOW)},
             metrics="",
             logs=[self.log],
             done=[],
@@ -179,7 +179,11 @@ EVIDENCE: list[tuple[str, str, Callable[[Any], Any]]] = [
     ("M", "0 messages for 1 questions", lambda evidence: evidence.deliveries.clear()),
     ("F", "was not set aside by notifier", lambda evidence: evidence.seen_items.clear()),
     ("F", "again, after it was decided", lambda evidence: next(iter(evidence.seen_items.values())).add("2")),
-    ("F", "is breached, and its topic says met", lambda e: next(iter(e.clocks.values())).update(match="breached")),
+    (
+        "F",
+        "is breached, and its topic says met",
+        lambda e: next(iter(e.clocks.values())).states.update(match="breached"),
+    ),
     ("P", "holds Zyxqua", lambda evidence: evidence.raw.append(b"Dr Zyxqua 1")),
     ("V", "ended by itself", lambda evidence: evidence.ended_by_itself.append((1.0, "intake", 1))),
 ]

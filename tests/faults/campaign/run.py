@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 from peerline.events import ReferralCreated, ReferralJoined
 
-from tests.faults.campaign.checks import Evidence, Finding, Is, check
+from tests.faults.campaign.checks import Clocks, Evidence, Finding, Is, check
 from tests.faults.campaign.faults import Done, Faults
 from tests.faults.campaign.ground import Ground, ground
 from tests.faults.campaign.people import Desk, Supporters
@@ -38,10 +38,9 @@ Say = Callable[[str], None]
 def run(plan: Plan, folder: Path, say: Say = print) -> Report:
     """Run a campaign in a folder of its own."""
     began = time.monotonic()
+    say(f"campaign: seed {plan.seed}, {plan.faults} faults in {len(plan.volleys)} volleys, {plan.referrals} referrals")
     with _without_client_logs(), ground(folder, plan.seed) as place:
-        say(
-            f"campaign: seed {plan.seed}, {plan.faults} faults in {len(plan.volleys)} volleys, {plan.referrals} referrals"
-        )
+        say(f"all services ready after {time.monotonic() - began:.0f} s")
         report = asyncio.run(Campaign(place, plan, say).run())
     report.seconds = time.monotonic() - began
     return report
@@ -150,14 +149,11 @@ class Campaign:
         began = time.monotonic()
         self._stream.hand_in(probe)
         while (seconds := time.monotonic() - began) < GIVES_UP:
-            if self._tail.is_answered(probe.incident) and await self._all_ready():
+            if self._tail.is_answered(probe.incident) and not await self._unready():
                 return time.monotonic() - began
             await asyncio.sleep(0.25)
         self._say(f"not recovered: {await self._unready() or 'the probe has no supporter'}")
         return seconds
-
-    async def _all_ready(self) -> bool:
-        return not await self._unready()
 
     async def _unready(self) -> list[str]:
         """The services that are not ready, with the checks that say so."""
@@ -168,14 +164,30 @@ class Campaign:
 
     async def _rest(self) -> bool:
         """Wait until nothing moves but what waits for a human."""
-        deadline = time.monotonic() + RESTS
-        while time.monotonic() < deadline:
-            quiet = asyncio.get_running_loop().time() - self._tail.last_at > QUIET
-            busy = self._stream.busy or self._supporters.busy or self._tail.waiting
-            if quiet and not busy and await self._all_ready() and not await self._unsent():
+        began, told = time.monotonic(), 0.0
+        while (seconds := time.monotonic() - began) < RESTS:
+            moving = await self._moving()
+            if not moving:
+                self._say(f"at rest after {seconds:.0f} s")
                 return True
+            if seconds - told > 10:
+                told = seconds
+                self._say(f"not at rest after {seconds:.0f} s: {moving}")
             await asyncio.sleep(0.5)
         return False
+
+    async def _moving(self) -> str:
+        """What still moves, in words; empty when nothing does."""
+        quiet = asyncio.get_running_loop().time() - self._tail.last_at > QUIET
+        found = {
+            "an event just now": not quiet,
+            "reports": self._stream.busy,
+            "people": self._supporters.busy,
+            "waiting for a supporter": self._tail.waiting,
+            "messages": await self._unsent(),
+            "services": await self._unready(),
+        }
+        return ", ".join(f"{what}: {value}" for what, value in found.items() if value)
 
     async def _unsent(self) -> int:
         async with self._ground.client("notifier") as client:
@@ -191,17 +203,15 @@ class Campaign:
         topics = evidence.topics
         findings = list(check(evidence))
         if not rested:
-            unsent = await self._unsent()
-            what = f"still moving: {self._stream.busy} reports, {self._supporters.busy} people, {unsent} messages"
-            findings.append(Finding("V", Is.UNHANDLED, "rest", what))
+            findings.append(Finding("V", Is.UNHANDLED, "rest", f"still moving: {await self._moving()}"))
         late = [seconds for seconds in self._recoveries if seconds > RECOVERED_WITHIN]
         findings += [Finding("V", Is.UNHANDLED, "recovery", f"took {seconds:.0f} s") for seconds in late]
         evidence.looked_at["V"] += len(self._recoveries)
         return self._report(topics, evidence, findings)
 
     async def _evidence(self) -> Evidence:
-        """Clocks are asked for before the topics are read: what was decided by then stands there."""
-        asked_at, clocks = datetime.now(UTC), await self._clocks()
+        """Clocks are asked for a moment before the topics are read: what was decided by then stands there."""
+        clocks = await self._clocks()
         await asyncio.sleep(2)
         topics, raw = await read_all(self._ground.bootstrap)
         return Evidence(
@@ -218,7 +228,6 @@ class Campaign:
                 place: readers(place[0], ce_type) for place, (what, ce_type) in topics.ours.items() if what in SET_ASIDE
             },
             clocks=clocks,
-            asked_at=asked_at,
             metrics=await self._metrics(),
             logs=[log for log in sorted(self._ground.home.logs.glob("*.log")) if log.name != "mail.log"],
             done=self._faults.done,
@@ -227,7 +236,7 @@ class Campaign:
             wrong=[*self._stream.wrong, *self._supporters.wrong],
         )
 
-    async def _clocks(self) -> dict[UUID, dict[str, str]]:
+    async def _clocks(self) -> dict[UUID, Clocks]:
         ids = sorted(self._tail.created)
         chosen = self._plan.dice("clocks").sample(ids, min(ASKED_CLOCKS, len(ids)))
         found = {}
@@ -235,7 +244,8 @@ class Campaign:
             for referral_id in chosen:
                 answer = await client.get(f"/v1/cases/{referral_id}/clocks")
                 clocks = answer.json().get("clocks", [])
-                found[referral_id] = {clock["clock"]: clock["state"] for clock in clocks}
+                states = {clock["clock"]: clock["state"] for clock in clocks}
+                found[referral_id] = Clocks(states, datetime.now(UTC))
         return found
 
     async def _metrics(self) -> str:

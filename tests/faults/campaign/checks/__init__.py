@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.faults.campaign.checks import cases, deadlines, folds, privacy, receipts, unhandled
-from tests.faults.campaign.checks.found import Evidence, Finding, Is
+from tests.faults.campaign.checks.found import Clocks, Evidence, Finding, Is
 
 CHECKS = (
     receipts.check,
@@ -23,4 +23,4 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield from each(evidence)
 
 
-__all__ = ["Evidence", "Finding", "Is", "check"]
+__all__ = ["Clocks", "Evidence", "Finding", "Is", "check"]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -13,8 +13,6 @@ from tests.faults.campaign.people import Listed, Play
 from tests.faults.campaign.stream import Accepted
 from tests.faults.campaign.topics import Place, Seals, Topics
 from tests.support.scripted_smtp import Delivery
-
-AT_THE_END = datetime.max.replace(tzinfo=UTC)
 
 
 class Is(StrEnum):
@@ -39,6 +37,14 @@ class Finding:
         return f"{self.invariant} {self.about}: {self.what}"
 
 
+@dataclass(frozen=True)
+class Clocks:
+    """What sla-monitor answered about the clocks of a referral: the state of each kind, and when it was asked."""
+
+    states: dict[str, str]
+    asked_at: datetime
+
+
 @dataclass
 class Evidence:
     """All there is to look at."""
@@ -54,8 +60,8 @@ class Evidence:
     acted: Mapping[tuple[str, str, str], str]
     set_aside_by: Mapping[Place, Sequence[str]]
     """The services that must set each contradicting or later record of ours aside."""
-    clocks: Mapping[UUID, Mapping[str, str]]
-    """What sla-monitor says of the clocks of some referrals: state by kind."""
+    clocks: Mapping[UUID, "Clocks"]
+    """What sla-monitor says of the clocks of some referrals."""
     metrics: str
     logs: Sequence[Path]
     done: Sequence[Done]
@@ -64,8 +70,6 @@ class Evidence:
     ended_by_itself: Sequence[tuple[float, str, int]]
     """When (seconds since 1970), which program, with what code."""
     wrong: Sequence[str]
-    asked_at: datetime = AT_THE_END
-    """When sla-monitor was asked; deadlines that came due later are on the topics all the same."""
     looked_at: Counter[str] = field(default_factory=Counter)
     """How many things each invariant was checked on."""
 
