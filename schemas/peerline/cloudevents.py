@@ -1,8 +1,9 @@
 """CloudEvents 1.0, binary content mode on Kafka: an event's context as record headers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from peerline.events.base import Event
 
@@ -20,8 +21,7 @@ class NotACloudEvent(ValueError):
         self.header = header
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """The context of a record that a consumer needs before it reads the body."""
 
     id: str
@@ -40,12 +40,18 @@ def headers_of(event: Event, *, source: str, time: datetime, traceparent: str | 
         ("ce_id", str(event.event_id).encode()),
         ("ce_type", event.ce_type().encode()),
         ("ce_source", source.encode()),
-        ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+        ("ce_time", _stamp(time)),
         ("ce_subject", str(event.referral_id).encode()),
     ]
     if traceparent:
         headers.append(("traceparent", traceparent.encode()))
     return headers
+
+
+@lru_cache(maxsize=8)
+def _stamp(time: datetime) -> bytes:
+    """An instant as a header; all events of a transaction have the same."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
 
 
 def context_of(headers: Iterable[tuple[str, bytes | None]]) -> Context:

@@ -7,7 +7,6 @@ and nobody without the key can guess an id from a physician's identifiers.
 """
 
 import base64
-import hashlib
 import hmac
 from uuid import UUID
 
@@ -20,7 +19,7 @@ def _digest(key: bytes, kind: str, parts: tuple[Part, ...]) -> bytes:
     for part in (kind, *parts):
         encoded = str(part).encode()
         message += len(encoded).to_bytes(4, "big") + encoded
-    return hmac.new(key, message, hashlib.sha256).digest()
+    return hmac.digest(key, message, "sha256")
 
 
 def uuid8(digest: bytes) -> UUID:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.figures import table
 from tests.benchmarks.hop import hop
 from tests.benchmarks.sends import sends
 from tests.support.servers import Servers, servers
@@ -38,8 +39,7 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(report))  # noqa: T201  what a command says
         return
-    for name, figures in report.items():
-        sys.stdout.write(f"{name}\n" + "".join(f"  {key:<28} {value}\n" for key, value in figures.items()))
+    sys.stdout.write(table(report))
 
 
 if __name__ == "__main__":

@@ -1,105 +1,85 @@
-"""One service takes events, writes one row and publishes one event for each, until all are on Kafka."""
+"""
+One process takes events, writes its effect and publishes one event for each, until all of them are on Kafka.
 
-import asyncio
-import time
+The contenders take turns on one topic, each with a fresh database and a fresh topic of its own to write to. The clock
+is the broker's, and starting does not count: the rate runs from the end of the first tenth to the last output. A lap
+counts only if the outbox is empty and nothing is missing or doubled.
+"""
+
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from chassis import Consumer, Service, ServiceSettings, UnitOfWork, topics
-from peerline.cloudevents import headers_of
-from peerline.events import MatchConfirmed, ProgrammeRef, ReferralCreated, Topic
-
+from tests.benchmarks.figures import Spread, paired
+from tests.benchmarks.track import Contender, Failed, Lap, Track
 from tests.support.servers import Servers
-from tests.support.workplace import PARTITIONS, Workplace
 
-SHCP = ProgrammeRef(id="shcp", digest="0" * 16)
-MIGRATION = "CREATE TABLE effect (referral_id uuid PRIMARY KEY, attempt int NOT NULL);"
-LONGEST_SECONDS = 300
+OURS = "tests.benchmarks.contenders.chassis"
+CHASSIS = Contender("chassis", (OURS,))
+OTHERS = (
+    Contender("silent", (OURS, "--silent")),
+    Contender("floor", ("tests.benchmarks.contenders.floor",)),
+    Contender("quix", ("tests.benchmarks.contenders.quix",), is_peer=True),
+    Contender("faust", ("tests.benchmarks.contenders.faust",), share=0.2, is_peer=True),
+    Contender("naive", ("tests.benchmarks.contenders.naive",), share=0.05),
+)
+SEALED = Contender("sealed", (OURS, "--sealed"))
+Laps = dict[str, list[Lap]]
 
 
 async def hop(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]:
-    """Events a second of a matcher-like handler; the first round warms the broker up and is not counted."""
-    events, rounds = (5_000, 2) if quick else (50_000, 5)
-    rates = [await _round(servers, folder / f"hop-{number}", events) for number in range(rounds + 1)][1:]
+    """Events a second, CPU and memory of each contender, and ours ÷ theirs."""
+    events, rounds = (20_000, 1) if quick else (60_000, 5)
+    track = Track(servers, folder / "hop", events)
+    await track.lay()
+    if not quick:
+        await track.lap(CHASSIS)  # the broker and the disk warm up
+    laps, failures = await _rounds(track, (CHASSIS, *OTHERS), rounds)
+    sealed = Track(servers, folder / "hop-sealed", events // 10, sealed=True)
+    await sealed.lay()
+    with_seals, failed = await _rounds(sealed, (SEALED,), rounds)
     return {
         "events": events,
         "rounds": rounds,
-        "events_per_second": {"median": round(median(rates)), "min": round(min(rates)), "max": round(max(rates))},
+        **_figures(laps | with_seals),
+        "ratios": _ratios(laps),
+        "failures": failures | failed,
         "missing": 0,
         "doubled": 0,
     }
 
 
-async def _round(servers: Servers, folder: Path, events: int) -> float:
-    place = Workplace(servers, folder)
-    migrations = folder / "migrations"
-    migrations.mkdir(parents=True)
-    (migrations / "0001_effect.sql").write_text(MIGRATION)
-    await topics.apply(servers.bootstrap, partitions=PARTITIONS, prefix=place.prefix)
-    await _produce(place, events)
-    settings = place.settings(ServiceSettings, "matcher")
-    service = Service(name="matcher", settings=settings, consumer=_consumer(), migrations=migrations)
-    began = time.perf_counter()
-    async with place.running(service, ready=False):
-        while await place.count(Topic.MATCHES) < events:
-            if time.perf_counter() - began > LONGEST_SECONDS:
-                raise SystemExit(f"hop: not all of {events} events were published in {LONGEST_SECONDS} s")
-            await asyncio.sleep(0.05)
-        seconds = time.perf_counter() - began
-    published = [event.referral_id for event in await place.events(Topic.MATCHES)]
-    if len(published) != events or len(set(published)) != events:
-        raise SystemExit("hop: something is missing or doubled; the figure does not count")
-    return events / seconds
+async def _rounds(track: Track, contenders: Sequence[Contender], rounds: int) -> tuple[Laps, dict[str, str]]:
+    """Laps by contender, one after the other in each round; and why one does not run."""
+    laps: Laps = {each.name: [] for each in contenders}
+    failures: dict[str, str] = {}
+    for _ in range(rounds):
+        for contender in contenders:
+            if contender.name in failures:
+                continue
+            try:
+                laps[contender.name].append(await track.lap(contender))
+            except Failed as failure:
+                if contender.command[0] == OURS:
+                    raise SystemExit(f"hop: {contender.name}: {failure}; the figures do not count") from None
+                failures[contender.name] = str(failure)
+                laps.pop(contender.name)
+    return laps, failures
 
 
-def _consumer() -> Consumer:
-    consumer = Consumer("matcher")
-
-    @consumer.on(ReferralCreated)
-    async def confirm(referrals: Sequence[ReferralCreated], work: UnitOfWork) -> None:
-        await work.connection.execute(
-            "INSERT INTO effect (referral_id, attempt) SELECT unnest($1::uuid[]), 1",
-            [referral.referral_id for referral in referrals],
-        )
-        for referral in referrals:
-            work.publish(
-                MatchConfirmed(
-                    event_id=work.ids.event(MatchConfirmed.name, referral.referral_id, 1),
-                    referral_id=referral.referral_id,
-                    programme=referral.programme,
-                    sequence=1,
-                    occurred_at=work.now,
-                    match_id=work.ids.match(referral.referral_id, 1),
-                    attempt=1,
-                )
-            )
-
-    return consumer
+def _figures(laps: Laps) -> dict[str, Any]:
+    return {
+        "events_per_second": {name: Spread.of([lap.events_per_second for lap in each]) for name, each in laps.items()},
+        "cpu_us_per_event": {
+            name: {part: Spread.of([lap.cpu[part] for lap in each], 1)["median"] for part in each[0].cpu}
+            for name, each in laps.items()
+        },
+        "memory_mb": {name: Spread.of([lap.memory_mb for lap in each])["median"] for name, each in laps.items()},
+    }
 
 
-async def _produce(place: Workplace, events: int) -> None:
-    now = datetime.now(UTC)
-    producer = AIOKafkaProducer(bootstrap_servers=place.servers.bootstrap, linger_ms=5)
-    await producer.start()
-    try:
-        for number in range(events):
-            referral_id = place.ids.referral("shcp", "bench", str(number), "person")
-            event = ReferralCreated(
-                event_id=place.ids.event(ReferralCreated.name, referral_id),
-                referral_id=referral_id,
-                programme=SHCP,
-                sequence=1,
-                occurred_at=now,
-                received_at=now,
-            )
-            headers = headers_of(event, source="/peerline/intake", time=now, traceparent=None)
-            await producer.send(
-                f"{place.prefix}{event.topic}", event.body(), key=str(referral_id).encode(), headers=headers
-            )
-        await producer.flush()
-    finally:
-        await producer.stop()
+def _ratios(laps: Laps) -> dict[str, float]:
+    """Ours ÷ theirs, round by round; `telemetry` is with ÷ without."""
+    rates = {name: [lap.events_per_second for lap in each] for name, each in laps.items()}
+    named = {"telemetry" if name == "silent" else name: rate for name, rate in rates.items() if name != CHASSIS.name}
+    return {name: paired(rates[CHASSIS.name], rate) for name, rate in named.items()}

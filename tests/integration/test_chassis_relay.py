@@ -49,7 +49,10 @@ def ce_id(key: bytes, body: bytes) -> bytes:
 
 async def write(pool: "asyncpg.Pool[asyncpg.Record]", *bodies: tuple[bytes, bytes]) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        records = [Record(str(Topic.MATCHES), key, [("ce_id", ce_id(key, body))], body) for key, body in bodies]
+        records = [
+            Record(str(Topic.MATCHES), key, [("ce_id", ce_id(key, body))], body, ce_id(key, body).decode())
+            for key, body in bodies
+        ]
         await outbox.append(connection, records, bells="outbox")
 
 

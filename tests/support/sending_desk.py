@@ -153,7 +153,7 @@ class Desk:
 
     async def _end(self, ready: Ready, fate: Fate) -> None:
         async with self.transactions.begin() as work:
-            await ending.end(work, ready.claimed, fate, "test")
+            await ending.end(work, [ending.Outcome(ready.claimed, fate, "test")])
 
     async def _items(self) -> list[asyncpg.Record]:
         return list(

@@ -1,6 +1,7 @@
 """What every event has, and the topics that carry them."""
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
@@ -17,6 +18,7 @@ class Topic(StrEnum):
     DEADLINES = "peerline.deadlines.v1"
 
     @classmethod
+    @cache
     def of(cls, name: str) -> Self:
         """The topic that a name on a broker stands for; an installation may put a prefix before ours."""
         return cls(name[max(name.rfind("peerline."), 0) :])

@@ -34,12 +34,23 @@ async def open_pool(url: str, *, patience: float = 60) -> Pool:
     deadline = asyncio.get_running_loop().time() + patience
     while True:
         try:
-            return await asyncpg.create_pool(url, min_size=1, max_size=8, command_timeout=60, server_settings=PATIENCE)
+            return await asyncpg.create_pool(
+                url, min_size=1, max_size=8, command_timeout=60, server_settings=PATIENCE, reset=_as_it_is
+            )
         except THE_WORLD as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             log.warning("database_awaited", error=type(error).__name__)
             await asyncio.sleep(0.5)
+
+
+async def _as_it_is(_connection: Connection) -> None:
+    """
+    Give a connection back to the pool without PostgreSQL's resetting it, which costs a round trip each time.
+
+    Nothing of ours leaves a lock, cursor or setting on a connection of the pool behind its transaction; asyncpg itself
+    ends a transaction that is still open.
+    """
 
 
 async def migrate(pool: Pool, service: Path) -> None:

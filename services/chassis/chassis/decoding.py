@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from aiokafka import ConsumerRecord
@@ -14,8 +14,7 @@ from pydantic import ValidationError
 RawRecord: TypeAlias = ConsumerRecord  # of optional bytes; aiokafka is untyped
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(NamedTuple):
     """An event and where it stood."""
 
     event: Event
@@ -84,7 +83,7 @@ def _mismatch(event: Event, record: RawRecord, event_id: str, subject: str) -> s
         return "ce_id"
     if str(event.referral_id) != subject:
         return "ce_subject"
-    if record.key != str(event.referral_id).encode():
+    if record.key != subject.encode():
         return "key"
     return "topic" if event.topic is not Topic.of(record.topic) else None
 

@@ -195,6 +195,8 @@ def in_order(events: Sequence[Event]) -> list[list[Event]]:
     Referral by referral the level rises with each change of type; equal levels and types go together, so
     a batch of 500 usually ends as a handful of lists.
     """
+    if len(set(map(type, events))) == 1:
+        return [list(events)]
     levels: dict[UUID, tuple[int, type[Event]]] = {}
     lists: dict[tuple[int, type[Event]], list[Event]] = {}
     for event in events:
@@ -221,8 +223,8 @@ async def _new(work: UnitOfWork, decoded: Sequence[Decoded]) -> tuple[list[Decod
     valid = hashes | before  # what was taken before counts, not what comes first in this batch
     contradicting = [_refused(item, CONTRADICTING) for item in decoded if item.body_hash != valid[item.event.event_id]]
     new = [item for event_id, item in first.items() if event_id in taken]
-    for item in new:
-        metrics.EVENTS_TAKEN.labels(item.record.topic).inc()
+    for topic, count in Counter(item.record.topic for item in new).items():
+        metrics.EVENTS_TAKEN.labels(topic).inc(count)
     if len(decoded) > len(new):
         metrics.EVENTS_REPEATED.inc(len(decoded) - len(new))
     return new, contradicting

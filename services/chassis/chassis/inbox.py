@@ -1,6 +1,7 @@
 """What a service has taken in: each event id once, with the hash of its body."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from uuid import UUID
 
 from chassis.database import Connection
@@ -12,7 +13,7 @@ async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[se
 
     Sorted by id, so that two consumers with the same events wait for each other instead of deadlocking.
     """
-    ids = sorted(hashes)
+    ids = sorted(hashes, key=attrgetter("int"))  # as UUIDs sort, without their comparison in Python
     rows = await connection.fetch(
         """
         INSERT INTO inbox (event_id, body_hash)

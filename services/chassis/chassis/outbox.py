@@ -1,11 +1,10 @@
 """Events that are written with their effect and published afterwards, by the relay."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
 from peerline.cloudevents import Headers
+from pydantic_core import from_json, to_json
 
 from chassis.database import Connection
 
@@ -16,24 +15,19 @@ class EventTooLarge(ValueError):
     """A body above 256 KiB; refused when it is written, since no broker setting of ours would take it."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A record as it goes to Kafka."""
 
     topic: str
     key: bytes
     headers: Headers
     body: bytes
+    event_id: str
     id: int = 0
 
 
-def _packed(headers: Headers) -> bytes:
-    return json.dumps([[name, value.decode()] for name, value in headers]).encode()
-
-
 def _unpacked(packed: bytes) -> Headers:
-    pairs = cast(list[list[str]], json.loads(packed))
-    return [(name, value.encode()) for name, value in pairs]
+    return [(name, value.encode()) for name, value in from_json(packed)]
 
 
 async def append(connection: Connection, records: Sequence[Record], *, bells: str) -> None:
@@ -53,9 +47,9 @@ async def append(connection: Connection, records: Sequence[Record], *, bells: st
         """,
         [record.topic for record in records],
         [record.key for record in records],
-        [_packed(record.headers) for record in records],
+        [to_json(record.headers) for record in records],
         [record.body for record in records],
-        [dict(record.headers)["ce_id"].decode() for record in records],
+        [record.event_id for record in records],
         bells,
     )
 
@@ -63,13 +57,12 @@ async def append(connection: Connection, records: Sequence[Record], *, bells: st
 async def oldest(connection: Connection, limit: int, besides: Sequence[bytes] = ()) -> list[Record]:
     """The first records to publish, without those of some keys."""
     rows = await connection.fetch(
-        "SELECT id, topic, key, headers, body FROM outbox WHERE key <> ALL ($2::bytea[]) ORDER BY id LIMIT $1",
+        "SELECT topic, key, headers, body, event_id, id FROM outbox WHERE key <> ALL ($2::bytea[]) ORDER BY id LIMIT $1",
         limit,
         list(besides),
     )
     return [
-        Record(topic=row["topic"], key=row["key"], headers=_unpacked(row["headers"]), body=row["body"], id=row["id"])
-        for row in rows
+        Record(topic, key, _unpacked(headers), body, event_id, id_) for topic, key, headers, body, event_id, id_ in rows
     ]
 
 

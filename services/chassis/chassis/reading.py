@@ -15,8 +15,8 @@ from chassis.log import logger
 from chassis.partitions import Partitions, pause_after
 
 MOST_RECORDS = 500
-SOON = 10  # ms to wait for a record
-LATER = 1000  # ms to wait for what was read before and has to be fetched again
+WAIT = 1000  # ms to wait for a record, or for what was read before and has to be fetched again
+BUSY, QUIET = 50, 250  # ms for which the broker may hold a fetch back that finds nothing
 log = logger("chassis")
 
 
@@ -28,14 +28,26 @@ async def read(consumer: AIOKafkaConsumer, partitions: Partitions) -> tuple[RawR
     its place. A partition that cannot be read at all waits, and the others go on.
     """
     try:
-        found = await consumer.getmany(timeout_ms=SOON, max_records=MOST_RECORDS)
+        found = await consumer.getmany(timeout_ms=WAIT, max_records=MOST_RECORDS)
     except ConsumerStoppedError:
         raise
     except Exception as error:  # noqa: BLE001  which partition it was, is found out
         log.warning("read_failed", error=type(error).__name__)
         partitions.read_again()
         return await _one_by_one(consumer, partitions)
+    _pace(consumer, BUSY if found else QUIET)
     return tuple(record for records in found.values() for record in records)
+
+
+def _pace(consumer: AIOKafkaConsumer, milliseconds: int) -> None:
+    """
+    Let fetches wait for longer while nothing comes: twenty a second were most of what an idle service did.
+
+    One fetch is under way at a time, and it leaves out the partitions whose records are being taken; what comes on
+    these meanwhile waits for its end. So it is short while there is work. Other questions to the broker wait for its
+    end as well, so it is never long. aiokafka reads this value for each fetch, and has no public way to change it.
+    """
+    consumer._fetcher._fetch_max_wait_ms = milliseconds
 
 
 async def _one_by_one(consumer: AIOKafkaConsumer, partitions: Partitions) -> tuple[RawRecord, ...]:
@@ -57,7 +69,7 @@ async def _of_one(consumer: AIOKafkaConsumer, partition: TopicPartition) -> list
     records: list[RawRecord] = []
     while len(records) < MOST_RECORDS:
         try:
-            found = await consumer.getmany(partition, timeout_ms=LATER, max_records=1)
+            found = await consumer.getmany(partition, timeout_ms=WAIT, max_records=1)
         except UnicodeDecodeError:
             offset = await consumer.position(partition)
             consumer.seek(partition, offset + 1)

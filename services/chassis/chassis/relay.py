@@ -3,8 +3,8 @@ The relay: one process per service publishes the outbox, in order.
 
 Elected by an advisory lock on a connection of its own, through which it also reads and deletes: when the
 connection is gone, so is the right to delete. It deletes exactly what the broker acknowledged, and moves its
-position on the topic with it. Events of one referral go out one after the other: the next only when the one
-before is acknowledged.
+position on the topic with it. Of each partition one batch is under way, so that what fails leaves nothing behind
+it on the topic.
 
 A leader that stands still loses its connection, and with it its lock, to LEASE; while it waits for Kafka it
 keeps the connection awake. When it goes on it finds that out before it sends anything more.
@@ -17,7 +17,6 @@ stands there already is not published again, and what the database has lost is t
 """
 
 import asyncio
-from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,7 +24,6 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
-from aiokafka.structs import RecordMetadata
 
 from chassis import metrics, outbox, own_topic, restored
 from chassis.bell import Bell
@@ -35,6 +33,7 @@ from chassis.failures import THE_WORLD
 from chassis.log import logger
 from chassis.outbox import Record
 from chassis.own_topic import Recall, nothing_recalled
+from chassis.publisher import LARGEST_BATCH, Batch, batches
 from chassis.topics import OWN_TOPIC
 from chassis.work import OUTBOX_BELL
 
@@ -52,10 +51,6 @@ REFUSED = 30.0  # seconds for which the referral of a refused record waits
 log = logger("chassis")
 
 
-class OffsetUnknown(KafkaError):  # type: ignore[misc]  # aiokafka is untyped
-    """The broker has a record, and no longer knows where: the comparison will find it."""
-
-
 class Relay:
     """Publishes a service's outbox while it is the leader; `recall` takes in what its database has lost."""
 
@@ -64,8 +59,8 @@ class Relay:
     ) -> None:
         self._url = url
         self._bootstrap = bootstrap
-        self._prefix = prefix
-        self._own_topic = f"{prefix}{OWN_TOPIC[service]}"
+        self._topic = OWN_TOPIC[service]
+        self._own_topic = f"{prefix}{self._topic}"
         self._client_id = f"peerline-{service}-relay"
         self._rung = bell.hear(OUTBOX_BELL)
         self._recall = recall
@@ -119,7 +114,7 @@ class Relay:
     async def _producing(self, connection: Connection) -> AsyncIterator[AIOKafkaProducer]:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap, client_id=self._client_id, enable_idempotence=True,
-            linger_ms=2, max_batch_size=131_072, request_timeout_ms=20_000,
+            max_batch_size=LARGEST_BATCH, request_timeout_ms=20_000,
         )  # fmt: skip
         try:
             await _awake(connection, producer.start())
@@ -149,7 +144,7 @@ class Relay:
 
     async def _publish(self, producer: AIOKafkaProducer, connection: Connection, records: Sequence[Record]) -> None:
         """
-        Publish in waves, the next record of each referral in each, and delete them with the move of the position.
+        Publish these records and delete them with the move of the position.
 
         Raises the last failure with nothing deleted: what was published all the same, acknowledged or not, the
         comparison finds. The position could not say it, since it has no holes.
@@ -157,61 +152,55 @@ class Relay:
         if self._has_lost:
             again = await outbox.delete_decided_again(connection, [record.id for record in records])
             records = [record for record in records if record.id not in again]
-        ends = await self._send_in_waves(producer, connection, records)
+        ends = await (self._send_singly if self._one_by_one else self._send_together)(producer, connection, records)
         async with connection.transaction():
             await outbox.delete(connection, [record.id for record in records])
             await restored.move(connection, ends)
+        metrics.EVENTS_PUBLISHED.labels(self._topic).inc(len(records))
         self._positions |= ends
 
-    async def _send_in_waves(
+    async def _send_together(
         self, producer: AIOKafkaProducer, connection: Connection, records: Sequence[Record]
     ) -> dict[int, int]:
-        """Send all that can be sent; gives where each partition goes on after them, or raises the last failure."""
-        queues: defaultdict[bytes, deque[Record]] = defaultdict(deque)
-        for record in records:
-            queues[record.key].append(record)
+        """Send each partition's records in batches; gives where each partition goes on, or raises the last failure."""
         ends: dict[int, int] = {}
-        failures: list[BaseException] = []
-        while queues and not (failures and self._one_by_one):
-            wave = [queue.popleft() for queue in list(queues.values())[: 1 if self._one_by_one else None]]
-            sends = [self._send(producer, record) for record in wave]
-            results = await _awake(connection, asyncio.gather(*sends, return_exceptions=True))
-            for record, result in zip(wave, results, strict=True):
-                if isinstance(result, BaseException):
-                    failures.append(result)
-                    self._set_back(record, result)
-                    queues.pop(record.key)
-                    continue
-                ends[result.partition] = max(ends.get(result.partition, 0), result.offset + 1)
-                metrics.EVENTS_PUBLISHED.labels(record.topic).inc()
-                if not queues[record.key]:
-                    queues.pop(record.key)
-            if queues:
-                await connection.execute("SELECT 1")  # whoever stood still meanwhile leads no more
-        if failures:
-            self._one_by_one = True
-            raise failures[-1]
+        for wave in batches(producer, self._own_topic, await producer.partitions_for(self._own_topic), records):
+            ends |= await self._send(producer, connection, wave)
         return ends
 
-    def _set_back(self, record: Record, error: BaseException) -> None:
-        """Let the referral of a record wait that was refused by itself; not that of one that failed with others."""
-        if self._one_by_one and isinstance(error, KafkaError) and not error.retriable:
-            self._refused[record.key] = asyncio.get_running_loop().time() + REFUSED
-            referral_id = record.key.decode(errors="replace")
-            log.error("record_refused", topic=record.topic, referral_id=referral_id, error=type(error).__name__)
+    async def _send_singly(
+        self, producer: AIOKafkaProducer, connection: Connection, records: Sequence[Record]
+    ) -> dict[int, int]:
+        """Send one record after the other, until one is refused: its referral waits, and the others go on."""
+        ends: dict[int, int] = {}
+        for record in records:
+            try:
+                ends |= await self._send_together(producer, connection, [record])
+            except KafkaError as error:
+                if not error.retriable:
+                    self._set_back(record, error)
+                raise
+        return ends
+
+    async def _send(self, producer: AIOKafkaProducer, connection: Connection, wave: Sequence[Batch]) -> dict[int, int]:
+        await connection.execute("SELECT 1")  # whoever stood still meanwhile leads no more
+        sends = [batch.send(producer, self._positions.get(batch.partition, 0)) for batch in wave]
+        results = await _awake(connection, asyncio.gather(*sends, return_exceptions=True))
+        if failures := [result for result in results if isinstance(result, BaseException)]:
+            self._one_by_one = True
+            raise failures[-1]
+        return {batch.partition: end for batch, end in zip(wave, results, strict=True)}
+
+    def _set_back(self, record: Record, error: KafkaError) -> None:
+        """Let the referral of a record wait that was refused by itself."""
+        self._refused[record.key] = asyncio.get_running_loop().time() + REFUSED
+        referral_id = record.key.decode(errors="replace")
+        log.error("record_refused", topic=record.topic, referral_id=referral_id, error=type(error).__name__)
 
     def _waiting(self) -> list[bytes]:
         now = asyncio.get_running_loop().time()
         self._refused = {key: until for key, until in self._refused.items() if until > now}
         return list(self._refused)
-
-    async def _send(self, producer: AIOKafkaProducer, record: Record) -> RecordMetadata:
-        sent = await producer.send_and_wait(
-            f"{self._prefix}{record.topic}", record.body, key=record.key, headers=record.headers
-        )
-        if sent.offset < self._positions.get(sent.partition, 0):
-            raise OffsetUnknown
-        return sent
 
 
 async def _awake(connection: Connection, waiting: Awaitable[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -76,6 +77,7 @@ def run(service: Service) -> None:
         sys.exit(f"{service.name}: {fault}")
     except ValidationError:
         sys.exit(f"{service.name}: PEERLINE_TOKENS_FILE: is not a list of name, role, sha256")
+    _spare_the_collector()
     uvicorn.run(
         app,
         host=service.settings.http_host,
@@ -87,6 +89,18 @@ def run(service: Service) -> None:
         timeout_graceful_shutdown=5,
     )
     provider.shutdown()
+
+
+def _spare_the_collector() -> None:
+    """
+    Leave what start-up made, some hundred thousand objects that stay, out of garbage collection, and collect more rarely.
+
+    A batch frees its objects by itself. With Python's own settings the collector took a fifth of a batch's time
+    (measured 2026-11, 500 events a batch), mostly to walk through modules and models again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def build(service: Service) -> FastAPI:

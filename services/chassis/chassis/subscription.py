@@ -24,7 +24,7 @@ from chassis.failures import Cause, cause_of
 from chassis.log import logger
 from chassis.offsets import BEGINNING, Fenced, Partition
 from chassis.partitions import Partitions, partition_of, pause_after
-from chassis.reading import read
+from chassis.reading import BUSY, read
 from chassis.work import Transactions
 
 PERSISTENT = 15 * 60.0  # seconds after which a failure of one record, while others pass, is that record's
@@ -73,7 +73,7 @@ class Subscription:
             no_reply=True,
             session_timeout_ms=10_000,  # a killed process holds its partitions for so long
             heartbeat_interval_ms=2_000,
-            fetch_max_wait_ms=50,  # one fetch per broker is in flight; on empty partitions it delays the others
+            fetch_max_wait_ms=BUSY,
             parser=_as_it_came,
             decoder=_records,
         )

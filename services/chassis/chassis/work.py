@@ -133,7 +133,10 @@ class UnitOfWork:
             time=self.now,
             traceparent=traceparent or self.traceparent(event.referral_id),
         )
-        self._records.append(outbox.Record(event.topic, str(event.referral_id).encode(), headers, event.body()))
+        said = dict(headers)
+        self._records.append(
+            outbox.Record(event.topic, said["ce_subject"], headers, event.body(), said["ce_id"].decode())
+        )
         self._bells.add(OUTBOX_BELL)
 
     def wake(self) -> None:

@@ -39,10 +39,8 @@ class Spec:
     source: str
     target: str
     partitions: int
-    prefix: str
-    """Of both topics; the chassis names them itself."""
     folder: str
-    """Keys and settings of the chassis."""
+    """Where the chassis finds `migrations`."""
 
     def environment(self) -> dict[str, str]:
         """The variable that carries it."""

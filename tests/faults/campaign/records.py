@@ -103,7 +103,8 @@ class Writer:
         """To the outbox of the topic's owner, as its neighbour of a later version would: one service writes a topic."""
         place, value, headers, what = made
         owner = next(service for service, topic in OWN_TOPIC.items() if str(topic) == place.topic)
-        record = outbox.Record(place.topic, place.key, [*headers, (OURS, what.encode())], value)
+        event_id = dict(headers)["ce_id"].decode()
+        record = outbox.Record(place.topic, place.key, [*headers, (OURS, what.encode())], value, event_id)
         connection = await asyncpg.connect(self._ground.database(owner), timeout=3)
         try:
             async with connection.transaction():

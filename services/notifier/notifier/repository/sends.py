@@ -115,19 +115,21 @@ def _claimed(row: asyncpg.Record) -> Claimed:
     return Claimed(row["send_id"], row["referral_id"], row["message"], row["attempt"], row["message_id"], row["tries"])
 
 
-async def finish(connection: Connection, claimed: Claimed, state: str, code: str) -> bool:
-    """End a message by this claim of it; False where somebody ended that already."""
-    row = await connection.fetchrow(
+async def finish(connection: Connection, ended: Sequence[tuple[Claimed, str, str]]) -> set[UUID]:
+    """End messages, each by its claim, with a state and a code; gives those that nobody had ended already."""
+    rows = await connection.fetch(
         """
-        UPDATE send SET state = $2, code = $3, ended_at = statement_timestamp()
-         WHERE send_id = $1 AND state = 'sending' AND tries = $4 RETURNING send_id
+        UPDATE send SET state = given.state, code = given.code, ended_at = statement_timestamp()
+          FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS given (send_id, tries, state, code)
+         WHERE send.send_id = given.send_id AND send.state = 'sending' AND send.tries = given.tries
+        RETURNING send.send_id
         """,
-        claimed.send_id,
-        state,
-        code,
-        claimed.tries,
+        [claimed.send_id for claimed, _, _ in ended],
+        [claimed.tries for claimed, _, _ in ended],
+        [state for _, state, _ in ended],
+        [code for _, _, code in ended],
     )
-    return row is not None
+    return {row["send_id"] for row in rows}
 
 
 async def refuse(

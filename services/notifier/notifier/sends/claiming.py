@@ -17,7 +17,7 @@ from notifier.repository.cases import CaseRow
 from notifier.repository.links import Link
 from notifier.repository.sends import Claimed
 from notifier.sends import letters
-from notifier.sends.ending import end
+from notifier.sends.ending import Outcome, end
 from notifier.sends.letters import Letter, Sender
 from notifier.sends.overdue import put_off
 from notifier.sends.smtp import Deadline, Fate, MailServer
@@ -89,8 +89,7 @@ async def _write(work: UnitOfWork, claimed: list[Claimed], deadline: Deadline) -
     if changed:
         await cases.settle()
     await work.resolve_items("stuck", subjects=[str(each.send_id) for each in claimed])  # these could be written
-    for each in nowhere:
-        await end(work, each, Fate.FAILED, "no-address")
+    await end(work, [Outcome(each, Fate.FAILED, "no-address") for each in nowhere])
     return ready
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from chassis import THE_WORLD, Transactions, UnitOfWork
 
@@ -14,6 +15,15 @@ from notifier.repository.sends import Claimed
 from notifier.sends.smtp import Deadline, Fate, MailServer
 
 STOPPING = 8.0  # seconds that messages on their way have to arrive when the process is told to stop
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message: an SMTP status, or what happened instead, is its code."""
+
+    claimed: Claimed
+    fate: Fate
+    code: str
 
 
 async def let_arrive(send_all: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -47,23 +57,33 @@ async def write_down(
         pause = min(2 * pause, 2)
 
 
-async def end(work: UnitOfWork, claimed: Claimed, fate: Fate, code: str) -> None:
-    """Write down what became of a message, unless somebody else did already."""
-    server = work.get(MailServer)
-    if fate is Fate.REFUSED and claimed.tries < server.tries:
-        await _try_again(work, claimed, server, code)
+async def end(work: UnitOfWork, outcomes: Sequence[Outcome]) -> None:
+    """Write down what became of messages, each unless somebody else did already."""
+    again = [each for each in outcomes if each.fate is Fate.REFUSED and each.claimed.tries < work.get(MailServer).tries]
+    for each in again:
+        await _try_again(work, each.claimed, work.get(MailServer), each.code)
+    over = {each.claimed.send_id: _final(each) for each in outcomes if each not in again}
+    if not over:
         return
-    fate = Fate.FAILED if fate is Fate.REFUSED else fate
-    cases = await Cases.known(work, [claimed.referral_id])
-    if not await sends.finish(work.connection, claimed, fate, code):
-        return
-    message = Message(claimed.message)
-    if fate is Fate.SENT:
-        cases.take(claimed.referral_id, Handed(work.now, message, claimed.attempt))
-    else:
-        unknown = fate is Fate.UNKNOWN
-        cases.take(claimed.referral_id, Undelivered(work.now, message, str(claimed.send_id), unknown, claimed.attempt))
-    await cases.settle()
+    cases = await Cases.known(work, [each.claimed.referral_id for each in over.values()])
+    ended = await sends.finish(work.connection, [(each.claimed, each.fate, each.code) for each in over.values()])
+    for send_id, each in over.items():
+        if send_id in ended:
+            cases.take(each.claimed.referral_id, _fact(work, each))
+    if ended:
+        await cases.settle()
+
+
+def _final(outcome: Outcome) -> Outcome:
+    """An outcome after which nothing is tried again."""
+    return replace(outcome, fate=Fate.FAILED) if outcome.fate is Fate.REFUSED else outcome
+
+
+def _fact(work: UnitOfWork, outcome: Outcome) -> Handed | Undelivered:
+    claimed, message = outcome.claimed, Message(outcome.claimed.message)
+    if outcome.fate is Fate.SENT:
+        return Handed(work.now, message, claimed.attempt)
+    return Undelivered(work.now, message, str(claimed.send_id), outcome.fate is Fate.UNKNOWN, claimed.attempt)
 
 
 async def _try_again(work: UnitOfWork, claimed: Claimed, server: MailServer, code: str) -> None:

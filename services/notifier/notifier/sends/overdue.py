@@ -12,7 +12,7 @@ from notifier.domain.facts import Message
 from notifier.repository import cases as stored
 from notifier.repository import sends
 from notifier.repository.sends import Claimed, Late
-from notifier.sends.ending import end
+from notifier.sends.ending import Outcome, end
 from notifier.sends.smtp import Fate, MailServer
 
 AT_A_TIME = 100
@@ -40,13 +40,13 @@ async def _give_up(transactions: Transactions, claimed: Claimed) -> None:
     metrics.SENDS.labels(claimed.message, Fate.UNKNOWN).inc()
     try:
         async with transactions.begin() as work:
-            await end(work, claimed, Fate.UNKNOWN, "abandoned")
+            await end(work, [Outcome(claimed, Fate.UNKNOWN, "abandoned")])
     except THE_WORLD:
         raise
     except Exception as error:  # noqa: BLE001  its case cannot be read: it is listed all the same
         log.error("message_given_up", referral_id=str(claimed.referral_id), error=type(error).__name__)
         async with transactions.begin() as work:
-            if await sends.finish(work.connection, claimed, Fate.UNKNOWN, "abandoned"):
+            if await sends.finish(work.connection, [(claimed, Fate.UNKNOWN, "abandoned")]):
                 await work.open_item(
                     "delivery-unknown",
                     subject=str(claimed.send_id),

@@ -15,7 +15,8 @@ from chassis.telemetry import span
 from notifier import metrics
 from notifier.repository import sends
 from notifier.sends.claiming import Ready, claim_due, is_stale
-from notifier.sends.ending import end, let_arrive, write_down
+from notifier.sends.ending import Outcome, let_arrive
+from notifier.sends.endings import Endings
 from notifier.sends.letters import Sender
 from notifier.sends.smtp import Connections, MailServer, hand_over
 
@@ -37,12 +38,12 @@ async def run(transactions: Transactions) -> timedelta | None:
 async def _send_all(transactions: Transactions, stopping: asyncio.Event) -> None:
     """Claim and send until nothing is due and nothing on its way; what is on its way arrives, whatever else fails."""
     on_their_way: set[asyncio.Task[None]] = set()
-    async with Connections(transactions.get(MailServer)) as connections:
+    async with Connections(transactions.get(MailServer)) as connections, Endings(transactions) as endings:
         try:
             while not stopping.is_set():
                 free = AT_THE_SAME_TIME - len(on_their_way)
                 for ready in await claim_due(transactions, free) if free else ():
-                    on_their_way.add(asyncio.create_task(_send(transactions, connections, ready)))
+                    on_their_way.add(asyncio.create_task(_send(transactions.get(Sender), connections, endings, ready)))
                 if not on_their_way:
                     return
                 done, on_their_way = await asyncio.wait(
@@ -58,14 +59,14 @@ async def _send_all(transactions: Transactions, stopping: asyncio.Event) -> None
             await asyncio.gather(*on_their_way, return_exceptions=True)
 
 
-async def _send(transactions: Transactions, connections: Connections, ready: Ready) -> None:
-    claimed, letter, sender = ready.claimed, ready.letter, transactions.get(Sender)
+async def _send(sender: Sender, connections: Connections, endings: Endings, ready: Ready) -> None:
+    claimed, letter = ready.claimed, ready.letter
     with span("send mail", traceparent=ready.traceparent, kind=claimed.message):
         with metrics.SEND_SECONDS.time():
             fate, code = await hand_over(connections, sender.address, letter.recipient, letter.content, ready.deadline)
         metrics.SENDS.labels(claimed.message, fate).inc()
         log.info("message_handed", referral_id=str(claimed.referral_id), kind=claimed.message, status=fate, code=code)
-        await write_down(transactions, ready.deadline, lambda work: end(work, claimed, fate, code))
+        await endings.write(Outcome(claimed, fate, code), ready.deadline)
 
 
 async def _until_due(transactions: Transactions) -> timedelta | None:
