@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := $(VENV)-peers
 MEMBERS := schemas services/chassis services/intake services/matcher services/notifier services/sla-monitor deploy/local
 PACKAGES := schemas/peerline services/chassis/chassis services/intake/intake services/matcher/matcher \
             services/notifier/notifier services/sla-monitor/sla_monitor deploy/local/peerline_local
@@ -35,17 +36,25 @@ check: setup  ## lint, types, layers, schema compatibility
 	$(BIN)/lint-imports
 	$(BIN)/peerline schemas check
 
-bench: setup  ## benchmarks
+bench: setup $(PEERS)/.installed  ## benchmarks
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-lock:  ## renew requirements.lock (needs uv): all platforms and versions, hashes, no address, none of our own packages
+$(PEERS)/.installed: tests/benchmarks/peers.lock schemas/pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/benchmarks/peers.lock
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e schemas
+	@touch $@
+
+lock:  ## renew the locks (needs uv): all platforms and versions, hashes, no address, none of our own packages
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --no-emit-find-links --group dev pyproject.toml $(MEMBERS:%=%/pyproject.toml) \
 	    | grep -v '^-e ' > requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links tests/benchmarks/peers.in > tests/benchmarks/peers.lock
 
 format:  ## rewrite the code as the formatter has it
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
 clean:  ## remove what set-up and runs made here
-	rm -rf $(VENV) .peerline .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) .peerline .pytest_cache .mypy_cache .ruff_cache
