@@ -20,7 +20,7 @@ OTHERS = (
     Contender("silent", (OURS, "--silent")),
     Contender("floor", ("tests.benchmarks.contenders.floor",)),
     Contender("quix", ("tests.benchmarks.contenders.quix",), is_peer=True),
-    Contender("faust", ("tests.benchmarks.contenders.faust",), share=0.2, is_peer=True),
+    Contender("faust", ("tests.benchmarks.contenders.faust",), is_peer=True),
     Contender("naive", ("tests.benchmarks.contenders.naive",), share=0.05),
 )
 SEALED = Contender("sealed", (OURS, "--sealed"))
@@ -29,7 +29,7 @@ Laps = dict[str, list[Lap]]
 
 async def hop(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]:
     """Events a second, CPU and memory of each contender, and ours ÷ theirs."""
-    events, rounds = (20_000, 1) if quick else (60_000, 5)
+    events, rounds = (20_000, 2) if quick else (60_000, 5)
     track = Track(servers, folder / "hop", events)
     await track.lay()
     if not quick:

@@ -167,6 +167,7 @@ class Track:
             source=self.source,
             target=self.target,
             partitions=PARTITIONS,
+            group=f"{self.place.name}-{self._laps}",
             folder=str(self.folder),
         )
         settings = self.place.settings(ServiceSettings, "matcher", database_url=database, log_level="warning")

@@ -27,7 +27,6 @@ CREATE TABLE effect_match (
 """The domain's rows, in a database that has the chassis' own tables (inbox, outbox, consumer_offset) already."""
 
 SUPPORTER = "s-0001"
-GROUP = "bench"
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Spec:
     source: str
     target: str
     partitions: int
+    group: str
+    """Another for each lap: what a former one has committed is not its start."""
     folder: str
     """Where the chassis finds `migrations`."""
 

@@ -29,7 +29,7 @@ import asyncpg
 import faust
 import mode.loop
 
-from tests.benchmarks.contenders import GROUP, SUPPORTER, Spec
+from tests.benchmarks.contenders import SUPPORTER, Spec
 from tests.benchmarks.contenders.confirming import Confirmed, confirm
 
 BATCH = 500
@@ -88,7 +88,7 @@ class Confirming:
 def application(spec: Spec, folder: str) -> Any:
     """The Faust application, which keeps its files in a folder."""
     app = faust.App(
-        GROUP,
+        spec.group,
         broker=f"kafka://{spec.bootstrap}",
         datadir=folder,
         store="memory://",

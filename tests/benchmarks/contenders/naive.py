@@ -20,7 +20,7 @@ from peerline.events import MatchConfirmed, ProgrammeRef
 from peerline.ids import Ids
 from pydantic import AwareDatetime, BaseModel
 
-from tests.benchmarks.contenders import GROUP, SUPPORTER, Spec
+from tests.benchmarks.contenders import SUPPORTER, Spec
 
 IDS = Ids(b"0" * 32)
 
@@ -50,7 +50,7 @@ async def run(spec: Spec) -> None:
     async with asyncpg.create_pool(spec.database, min_size=1, max_size=2) as pool:
         broker = KafkaBroker(spec.bootstrap, logger=None)
 
-        @broker.subscriber(spec.source, group_id=GROUP, auto_offset_reset="earliest", ack_policy=AckPolicy.ACK)
+        @broker.subscriber(spec.source, group_id=spec.group, auto_offset_reset="earliest", ack_policy=AckPolicy.ACK)
         async def confirm(created: Created) -> None:
             if await _take(pool, created):
                 said = _said(created)

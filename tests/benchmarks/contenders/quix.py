@@ -30,7 +30,7 @@ from peerline.cloudevents import Headers
 from quixstreams import Application
 from quixstreams.sinks.base import BatchingSink, SinkBatch
 
-from tests.benchmarks.contenders import GROUP, SUPPORTER, Spec
+from tests.benchmarks.contenders import SUPPORTER, Spec
 from tests.benchmarks.contenders.confirming import Confirmed, confirm
 
 CHECKPOINT = 1_000  # events
@@ -169,7 +169,7 @@ def main() -> None:
     spec, written = Spec.read(), threading.Event()
     application = Application(
         spec.bootstrap,
-        consumer_group=GROUP,
+        consumer_group=spec.group,
         auto_offset_reset="earliest",
         commit_every=CHECKPOINT,
         commit_interval=0.1,
