@@ -13,13 +13,18 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.figures import lines_of
 from tests.benchmarks.hop import hop
+from tests.benchmarks.idle import idle
 from tests.benchmarks.sends import sends
+from tests.benchmarks.webhook import webhook
 from tests.support.servers import Servers, servers
 
 BENCHMARKS: dict[str, Callable[[Servers, Path, bool], Coroutine[Any, Any, dict[str, Any]]]] = {
     "hop": hop,
+    "idle": idle,
     "sends": sends,
+    "webhook": webhook,
 }
 
 
@@ -39,7 +44,7 @@ def main() -> None:
         print(json.dumps(report))  # noqa: T201  what a command says
         return
     for name, figures in report.items():
-        sys.stdout.write(f"{name}\n" + "".join(f"  {key:<28} {value}\n" for key, value in figures.items()))
+        sys.stdout.write("\n".join([name, *lines_of(figures), ""]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""How figures are rounded, summed up and shown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+
+def spread(values: Sequence[float], digits: int = 0) -> dict[str, float]:
+    """Median, least and most."""
+    return {
+        "median": _round(median(values), digits),
+        "min": _round(min(values), digits),
+        "max": _round(max(values), digits),
+    }
+
+
+def percentiles(seconds: Sequence[float], *which: int) -> dict[str, float]:
+    """Percentiles of durations, in milliseconds: the smallest value that so many per cent do not exceed."""
+    ordered = sorted(seconds)
+    return {f"p{each}_ms": _round(ordered[-(-len(ordered) * each // 100) - 1] * 1000, 1) for each in which}
+
+
+def lines_of(figures: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
+    """Figures as lines; what is nested stands below its name, further in."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values()):
+            yield f"{indent}{name}"
+            yield from lines_of(value, indent + "  ")
+        elif isinstance(value, Mapping):
+            yield f"{indent}{name:<{34 - len(indent)}} {', '.join(f'{key} {each}' for key, each in value.items())}"
+        else:
+            yield f"{indent}{name:<{34 - len(indent)}} {value}"
+
+
+def _round(value: float, digits: int) -> float:
+    return round(value, digits) if digits else round(value)
