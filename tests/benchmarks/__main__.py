@@ -16,6 +16,7 @@ from typing import Any
 from tests.benchmarks.figures import lines_of
 from tests.benchmarks.hop import hop
 from tests.benchmarks.idle import idle
+from tests.benchmarks.journey import journey
 from tests.benchmarks.sends import sends
 from tests.benchmarks.webhook import webhook
 from tests.support.servers import Servers, servers
@@ -23,6 +24,7 @@ from tests.support.servers import Servers, servers
 BENCHMARKS: dict[str, Callable[[Servers, Path, bool], Coroutine[Any, Any, dict[str, Any]]]] = {
     "hop": hop,
     "idle": idle,
+    "journey": journey,
     "sends": sends,
     "webhook": webhook,
 }

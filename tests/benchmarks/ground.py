@@ -170,7 +170,7 @@ class Ground:
             for instance in self.instances:
                 checks = (await client.get(f"{instance.url}/ready")).json()["checks"]
                 lag, _ = found.get(instance.service, (0, 0))
-                found[instance.service] = (lag + checks["consumer"]["lag"], checks["database"].get("outbox_rows", 0))
+                found[instance.service] = (lag + checks["consumer"]["lag"], checks["database"].get("outbox_rows", 1))
         return found
 
     async def drained(self, seconds: float = 300) -> None:
