@@ -12,39 +12,39 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import uvicorn
-from chassis.database import PATIENCE, Pool
+from chassis.database import PATIENCE
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+
+TABLE = "CREATE TABLE accepted (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, body bytea NOT NULL)"
 
 
 def app(url: str) -> FastAPI:
     """The service on a database, whose table it makes."""
-    pools: list[Pool] = []
 
     @asynccontextmanager
-    async def live(_app: FastAPI) -> AsyncIterator[None]:
+    async def live(app: FastAPI) -> AsyncIterator[None]:
         async with asyncpg.create_pool(
             url, min_size=1, max_size=8, command_timeout=60, server_settings=PATIENCE
-        ) as pool:
-            await pool.execute(
-                "CREATE TABLE accepted (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, body bytea NOT NULL)"
-            )
-            pools.append(pool)
+        ) as app.state.pool:
+            await app.state.pool.execute(TABLE)
             yield
 
     bare = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=live)
-
-    @bare.post("/v1/adverse-events")
-    async def take(request: Request) -> JSONResponse:
-        body = await request.body()
-        await pools[0].execute("INSERT INTO accepted (body) VALUES ($1)", body)
-        return JSONResponse({"accepted": True}, 202)
-
-    @bare.get("/ready")
-    async def ready() -> dict[str, bool]:
-        return {"ready": True}
-
+    bare.post("/v1/adverse-events")(take)
+    bare.get("/ready")(ready)
     return bare
+
+
+async def take(request: Request) -> JSONResponse:
+    """Store a body; 202 once it is committed."""
+    await request.app.state.pool.execute("INSERT INTO accepted (body) VALUES ($1)", await request.body())
+    return JSONResponse({"accepted": True}, 202)
+
+
+async def ready() -> dict[str, bool]:
+    """That the database answers: it was asked before."""
+    return {"ready": True}
 
 
 def main() -> None:

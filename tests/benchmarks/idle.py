@@ -20,50 +20,40 @@ IMPORTS = "import time; began = time.perf_counter(); import {}; print(time.perf_
 
 
 async def idle(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]:
-    """Figures of each service, started alone beside others that are idle, and bytes per referral that led to a mail."""
+    """Figures of each service, started alone and then idle beside the others; bytes per referral that led to a mail."""
     window, times = (10.0, 1) if quick else (60.0, 3)
     async with ground(servers, folder / "idle") as place:
         stored = await _stored(place)
         await place.stop()
-        starts = {name: await _starts(place, name, times) for name in ALL}
+        services = {name: await _start_figures(place, name, times) for name in ALL}
         instances = await place.start(*ALL)
         await asyncio.sleep(SETTLING)
-        shares = await _shares(instances, window)
-    return {
-        "window_seconds": window,
-        "starts": times,
-        "services": {
-            instance.service: {
-                "ready_seconds": round(median(starts[instance.service]), 2),
-                "import_seconds": round(median([await _import_seconds(instance.service) for _ in range(times)]), 2),
-                "resident_mb": round(resident / 2**20, 1),
-                "cpu_percent": round(share * 100, 2),
-            }
-            for instance, (share, resident) in zip(instances, shares, strict=True)
-        },
-        "referrals": REFERRALS,
-        **stored,
-        "missing": 0,
-        "doubled": 0,
-    }
+        for instance, figures in zip(instances, await _window_figures(instances, window), strict=True):
+            services[instance.service] |= figures
+    return {"window_seconds": window, "starts": times, "services": services, **stored, "missing": 0, "doubled": 0}
 
 
-async def _starts(place: Ground, service: str, times: int) -> list[float]:
-    """Seconds from start to readiness, each time alone, on a database that is there."""
-    found = []
+async def _start_figures(place: Ground, service: str, times: int) -> dict[str, float]:
+    """Seconds from start to readiness, alone on a database that is there, and of them for imports."""
+    ready = []
     for _ in range(times):
-        found.append(await place.begin(service).ready())
+        ready.append(await place.begin(service).ready())
         await place.stop()
-    return found
+    imports = [await _import_seconds(service) for _ in range(times)]
+    return {"ready_seconds": round(median(ready), 2), "import_seconds": round(median(imports), 2)}
 
 
-async def _shares(instances: list[Instance], window: float) -> list[tuple[float, int]]:
-    """Share of a core over a window, and resident bytes at its end, of each."""
+async def _window_figures(instances: list[Instance], window: float) -> list[dict[str, float]]:
+    """Resident memory at the end of a window, and the share of a core over it, of each."""
     before, began = [instance.cpu for instance in instances], time.monotonic()
     await asyncio.sleep(window)
     seconds = time.monotonic() - began
     return [
-        ((instance.cpu - used) / seconds, instance.resident) for instance, used in zip(instances, before, strict=True)
+        {
+            "resident_mb": round(instance.resident / 2**20, 1),
+            "cpu_percent": round((instance.cpu - used) / seconds * 100, 2),
+        }
+        for instance, used in zip(instances, before, strict=True)
     ]
 
 
@@ -89,6 +79,7 @@ async def _stored(place: Ground) -> dict[str, Any]:
     await place.mails_of(await place.hand_in(0, REFERRALS))
     topics_now, databases_now, wal_now = _topics(place), await _databases(place), await _wal(place)
     return {
+        "referrals": REFERRALS,
         "kafka_bytes_per_referral": _growth(topics, topics_now),
         "postgres_bytes_per_referral": _growth(databases, databases_now),
         "wal_bytes_per_referral": round((wal_now - wal) / REFERRALS),

@@ -62,11 +62,7 @@ async def journey(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]
         burst = await _burst(road, plan.burst)
         rates, steady = await _steady(road, plan, burst["mails_per_second"])
         at = {f"{share} %": await _times(road, steady * share / 100, plan.window) for share in SHARES}
-        at[f"{WANTED}/s"] = (
-            await _times(road, WANTED, plan.window)
-            if steady >= WANTED
-            else {"reachable": False, "highest_steady": steady}
-        )
+        at[f"{WANTED}/s"] = await _wanted(road, steady, plan.window)
         await road.require_all()
     return {
         "burst": burst,
@@ -167,6 +163,11 @@ async def _times(road: Road, rate: float, window: float) -> dict[str, Any]:
         "accepted_p50_ms": accepted["p50_ms"],
         "accepted_p99_ms": accepted["p99_ms"],
     }
+
+
+async def _wanted(road: Road, steady: int, window: float) -> dict[str, Any]:
+    """The times at a rate that is wanted, where it is steady."""
+    return await _times(road, WANTED, window) if steady >= WANTED else {"reachable": False, "highest_steady": steady}
 
 
 async def _matching(servers: Servers, folder: Path, plan: Plan) -> dict[str, Any]:
