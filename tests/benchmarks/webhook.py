@@ -23,7 +23,7 @@ WARMING_UP = 200
 
 async def webhook(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]:
     """Accepts a second of intake and of the bare service, in turn; only what was committed and published counts."""
-    requests, rounds = (500, 2) if quick else (5_000, 5)
+    requests, rounds = (500, 2) if quick else (3_000, 3)
     ours, bare = [], []
     async with ground(servers, folder / "webhook") as place, _bare(place) as other:
         (intake,) = await place.start("intake")
