@@ -13,14 +13,20 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figures import table
+from tests.benchmarks.figures import lines_of
 from tests.benchmarks.hop import hop
+from tests.benchmarks.idle import idle
+from tests.benchmarks.journey import journey
 from tests.benchmarks.sends import sends
+from tests.benchmarks.webhook import webhook
 from tests.support.servers import Servers, servers
 
 BENCHMARKS: dict[str, Callable[[Servers, Path, bool], Coroutine[Any, Any, dict[str, Any]]]] = {
     "hop": hop,
+    "idle": idle,
+    "journey": journey,
     "sends": sends,
+    "webhook": webhook,
 }
 
 
@@ -39,7 +45,8 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(report))  # noqa: T201  what a command says
         return
-    sys.stdout.write(table(report))
+    for name, figures in report.items():
+        sys.stdout.write("\n".join([name, *lines_of(figures), ""]))
 
 
 if __name__ == "__main__":

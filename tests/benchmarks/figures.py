@@ -1,28 +1,23 @@
-"""What runs say together: median, smallest and largest, and ratios of pairs from the same round."""
+"""How figures are rounded, summed up and shown."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from typing import Any
 
 
-@dataclass(frozen=True)
-class Spread:
-    """The median of several figures, with the smallest and the largest."""
-
-    median: float
-    min: float
-    max: float
-
-    @classmethod
-    def of(cls, figures: Sequence[float], digits: int = 0) -> dict[str, float]:
-        """The spread of figures, rounded, as it stands in a report."""
-        spread = cls(median(figures), min(figures), max(figures))
-        return {name: rounded(value, digits) for name, value in asdict(spread).items()}
+def spread(values: Sequence[float], digits: int = 0) -> dict[str, float]:
+    """Median, least and most."""
+    return {
+        "median": _round(median(values), digits),
+        "min": _round(min(values), digits),
+        "max": _round(max(values), digits),
+    }
 
 
-def rounded(value: float, digits: int) -> float:
-    """A figure as one reads it: without a point where no digits are wanted."""
-    return round(value, digits) if digits else round(value)
+def percentiles(seconds: Sequence[float], *which: int) -> dict[str, float]:
+    """Percentiles of durations, in milliseconds: the smallest value that so many per cent do not exceed."""
+    ordered = sorted(seconds)
+    return {f"p{each}_ms": _round(ordered[-(-len(ordered) * each // 100) - 1] * 1000, 1) for each in which}
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -30,14 +25,17 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return round(median(mine / other for mine, other in zip(ours, theirs, strict=True)), 3)
 
 
-def table(report: Mapping[str, object], indent: str = "") -> str:
-    """A report as lines that people read."""
-    lines = []
-    for name, value in report.items():
-        if isinstance(value, Mapping):
-            inner = ", ".join(f"{key} {figure}" for key, figure in value.items())
-            flat = not any(isinstance(figure, Mapping) for figure in value.values())
-            lines.append(f"{indent}{name:<28} {inner}\n" if flat else f"{indent}{name}\n{table(value, indent + '  ')}")
+def lines_of(figures: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
+    """Figures as lines; what is nested stands below its name, further in."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values()):
+            yield f"{indent}{name}"
+            yield from lines_of(value, indent + "  ")
+        elif isinstance(value, Mapping):
+            yield f"{indent}{name:<{34 - len(indent)}} {', '.join(f'{key} {each}' for key, each in value.items())}"
         else:
-            lines.append(f"{indent}{name:<28} {value}\n")
-    return "".join(lines)
+            yield f"{indent}{name:<{34 - len(indent)}} {value}"
+
+
+def _round(value: float, digits: int) -> float:
+    return round(value, digits) if digits else round(value)

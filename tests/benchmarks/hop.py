@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figures import Spread, paired
+from tests.benchmarks.figures import paired, spread
 from tests.benchmarks.track import Contender, Failed, Lap, Track
 from tests.support.servers import Servers
 
@@ -69,12 +69,12 @@ async def _rounds(track: Track, contenders: Sequence[Contender], rounds: int) ->
 
 def _figures(laps: Laps) -> dict[str, Any]:
     return {
-        "events_per_second": {name: Spread.of([lap.events_per_second for lap in each]) for name, each in laps.items()},
+        "events_per_second": {name: spread([lap.events_per_second for lap in each]) for name, each in laps.items()},
         "cpu_us_per_event": {
-            name: {part: Spread.of([lap.cpu[part] for lap in each], 1)["median"] for part in each[0].cpu}
+            name: {part: spread([lap.cpu[part] for lap in each], 1)["median"] for part in each[0].cpu}
             for name, each in laps.items()
         },
-        "memory_mb": {name: Spread.of([lap.memory_mb for lap in each])["median"] for name, each in laps.items()},
+        "memory_mb": {name: spread([lap.memory_mb for lap in each])["median"] for name, each in laps.items()},
     }
 
 
