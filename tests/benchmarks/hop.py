@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.figures import paired, spread
-from tests.benchmarks.track import Contender, Failed, Lap, Track
+from tests.benchmarks.output import Failed
+from tests.benchmarks.track import Contender, Lap, Track
 from tests.support.servers import Servers
 
 OURS = "tests.benchmarks.contenders.chassis"

@@ -6,8 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 import asyncpg
 import psutil
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from chassis import ServiceSettings, topics
 from chassis.database import migrate, open_pool
@@ -27,6 +25,7 @@ from peerline_local.ports import choose_free_port
 from peerline_local.processes import with_parent
 
 from tests.benchmarks.contenders import EFFECT, Spec
+from tests.benchmarks.output import POLL, Failed, Reader, reading
 from tests.support.killed import environment
 from tests.support.servers import Servers
 from tests.support.workplace import PARTITIONS, REPOSITORY, Workplace
@@ -34,12 +33,6 @@ from tests.support.workplace import PARTITIONS, REPOSITORY, Workplace
 SHCP = ProgrammeRef(id="shcp", digest="0" * 16)
 PEERS = REPOSITORY / ".venv-peers" / "bin" / "python"
 SAMPLED = 0.01  # of the events' traces
-LONGEST_SECONDS = 120
-POLL = 0.02
-
-
-class Failed(Exception):
-    """A contender ended, stood still, or lost or doubled something: its lap does not count."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ class Track:
         self._laps += 1
         database = await self._prepared()
         try:
-            async with _reading(self.servers.bootstrap, self.target) as reader:
+            async with reading(self.servers.bootstrap, self.target) as reader:
                 return await self._run(contender, database, reader)
         finally:
             self.servers.postgres.drop_database(f"{self.place.name}_lap{self._laps}")
@@ -144,7 +137,7 @@ class Track:
             await pool.close()
         return database
 
-    async def _run(self, contender: Contender, database: str, reader: "Reader") -> Lap:
+    async def _run(self, contender: Contender, database: str, reader: Reader) -> Lap:
         wanted = int(self.events * contender.share)
         with self._started(contender, database) as process:
             await reader.until(wanted // 10, process)
@@ -190,7 +183,7 @@ class Track:
                 used[name] = _cpu(psutil.Process(server.process.pid))
         return used
 
-    async def _verified(self, reader: "Reader", database: str, contender: Contender) -> float:
+    async def _verified(self, reader: Reader, database: str, contender: Contender) -> float:
         """Events a second, once nothing is found missing or doubled."""
         records = await reader.read()
         referrals = {record.key for record in records}
@@ -226,51 +219,6 @@ class Started:
     def __exit__(self, *_: object) -> None:
         self._popen.kill()
         self._popen.wait()
-
-
-class Reader:
-    """Counts and reads a topic."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
-        self._consumer = consumer
-        self._partitions = partitions
-
-    async def count(self) -> int:
-        """How many records it holds."""
-        return sum((await self._consumer.end_offsets(self._partitions)).values())
-
-    async def until(self, wanted: int, process: psutil.Process) -> None:
-        """Wait until it holds so many; raises Failed when the process has ended or takes too long."""
-        deadline = asyncio.get_running_loop().time() + LONGEST_SECONDS
-        while (found := await self.count()) < wanted:
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
-                raise Failed(f"it ended with {found} of {wanted} outputs")
-            if asyncio.get_running_loop().time() > deadline:
-                raise Failed(f"{found} of {wanted} outputs in {LONGEST_SECONDS} s")
-            await asyncio.sleep(POLL)
-
-    async def read(self) -> list[Any]:
-        """All of it."""
-        ends = await self._consumer.end_offsets(self._partitions)
-        self._consumer.resume(*self._partitions)
-        records: list[Any] = []
-        while len(records) < sum(ends.values()):
-            found = await self._consumer.getmany(timeout_ms=1000)
-            records += [record for each in found.values() for record in each]
-        return records
-
-
-@asynccontextmanager
-async def _reading(bootstrap: str, topic: str) -> AsyncIterator[Reader]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        consumer.assign(partitions)
-        consumer.pause(*partitions)  # until the lap is over: reading would take from it
-        yield Reader(consumer, partitions)
-    finally:
-        await consumer.stop()
 
 
 async def _remove(bootstrap: str, topic: str) -> None:

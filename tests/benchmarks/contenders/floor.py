@@ -8,11 +8,9 @@ waited out, comparison with the own topic, metrics, traces, health, HTTP.
 
 import asyncio
 import contextlib
-import hashlib
-import json
+import gc
 import signal
 from collections import defaultdict
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,17 +18,15 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
-from peerline.cloudevents import headers_of
-from peerline.events import MatchConfirmed, ReferralCreated
-from peerline.ids import Ids
+from peerline.events import ReferralCreated
+from pydantic_core import from_json, to_json
 
 from tests.benchmarks.contenders import SUPPORTER, Spec
+from tests.benchmarks.contenders.confirming import Confirmed, confirm
 
 MOST = 500
 LOCK = 1
 TYPE = ReferralCreated.ce_type().encode()
-IDS = Ids(b"0" * 32)
-Row = tuple[Any, ...]
 
 
 class Floor:
@@ -74,16 +70,17 @@ class Floor:
             await consumer.stop()
 
     async def _take(self, pool: Any, records: list[Any]) -> None:
-        events, now = {}, datetime.now(UTC)
-        for record in records:
-            if dict(record.headers)["ce_type"] == TYPE and record.offset >= self._positions[record.partition]:
-                event = ReferralCreated.read(record.value)
-                events[event.event_id] = (event, hashlib.sha256(record.value).digest())
+        batch = {
+            confirmed.event_id: confirmed
+            for record in records
+            if dict(record.headers)["ce_type"] == TYPE and record.offset >= self._positions[record.partition]
+            for confirmed in [confirm(record.value)]
+        }
         ends = {record.partition: record.offset + 1 for record in records}
         async with pool.acquire() as connection, connection.transaction():
             await self._advance(connection, ends)
-            new = await _inbox(connection, {event_id: body_hash for event_id, (_, body_hash) in events.items()})
-            await _effect(connection, [event for event_id, (event, _) in events.items() if event_id in new], now)
+            new = await _inbox(connection, batch)
+            await _effect(connection, self._spec.target, [batch[event_id] for event_id in new])
         for number, end in ends.items():
             self._positions[number] = end
         self._written.set()
@@ -137,7 +134,7 @@ class Floor:
     async def _send(self, producer: Any, number: int, rows: list[Any]) -> None:
         batch = producer.create_batch()
         for row in rows:
-            headers = [(name, value.encode()) for name, value in json.loads(row["headers"])]
+            headers = [(name, value.encode()) for name, value in from_json(row["headers"])]
             if batch.append(key=row["key"], value=row["body"], timestamp=None, headers=headers) is None:
                 await (await producer.send_batch(batch, self._spec.target, partition=number))
                 batch = producer.create_batch()
@@ -145,49 +142,38 @@ class Floor:
         await (await producer.send_batch(batch, self._spec.target, partition=number))
 
 
-async def _inbox(connection: Any, hashes: dict[UUID, bytes]) -> set[UUID]:
-    ids = sorted(hashes)
+async def _inbox(connection: Any, batch: dict[UUID, Confirmed]) -> list[UUID]:
+    """Those of these events that are new, in their order."""
+    ids = sorted(batch)
     rows = await connection.fetch(
         """
         INSERT INTO inbox (event_id, body_hash) SELECT * FROM unnest($1::uuid[], $2::bytea[])
         ON CONFLICT (event_id) DO NOTHING RETURNING event_id
         """,
         ids,
-        [hashes[event_id] for event_id in ids],
+        [batch[event_id].body_hash for event_id in ids],
     )
-    return {row["event_id"] for row in rows}
+    new = {row["event_id"] for row in rows}
+    return [event_id for event_id in batch if event_id in new]
 
 
-async def _effect(connection: Any, events: list[ReferralCreated], now: datetime) -> None:
+async def _effect(connection: Any, topic: str, confirmed: list[Confirmed]) -> None:
     await connection.copy_records_to_table(
-        "effect_case", records=[(event.referral_id, event.programme.id, event.received_at) for event in events]
+        "effect_case", records=[(each.referral_id, each.programme_id, each.received_at) for each in confirmed]
     )
     await connection.copy_records_to_table(
-        "effect_match", records=[(event.referral_id, 1, SUPPORTER) for event in events]
+        "effect_match", records=[(each.referral_id, 1, SUPPORTER) for each in confirmed]
     )
     await connection.copy_records_to_table(
         "outbox",
         columns=["topic", "key", "headers", "body", "event_id"],
-        records=[_said(event, now) for event in events],
+        records=[(topic, each.key, to_json(each.headers), each.body, each.confirmed_id) for each in confirmed],
     )
-
-
-def _said(event: ReferralCreated, now: datetime) -> Row:
-    confirmed = MatchConfirmed(
-        event_id=IDS.event(MatchConfirmed.name, event.referral_id, 1),
-        referral_id=event.referral_id,
-        programme=event.programme,
-        sequence=1,
-        occurred_at=now,
-        match_id=IDS.match(event.referral_id, 1),
-        attempt=1,
-    )
-    headers = headers_of(confirmed, source="/peerline/matcher", time=now, traceparent=None)
-    packed = json.dumps([[name, value.decode()] for name, value in headers]).encode()
-    return (confirmed.topic, str(event.referral_id).encode(), packed, confirmed.body(), str(confirmed.event_id))
 
 
 async def _until_told() -> None:
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)  # as the chassis does
     work = asyncio.create_task(Floor(Spec.read()).run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
     with contextlib.suppress(asyncio.CancelledError):
