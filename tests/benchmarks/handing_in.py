@@ -3,9 +3,9 @@ An incident system in a process of its own, so that what it costs is not taken f
 
     python -m tests.benchmarks.handing_in    # reads an Order from standard input, writes what became of it as JSON
 
-Requests are made and signed before the first is sent. With a rate, each is due at its own instant, whatever became of
-those before it; without, all are due at once. A connection carries one request at a time and is kept. What is not
-answered 202 is sent again, as an incident system does.
+Requests are made and signed before the first is sent, and again where a signature has become old. With a rate, each is
+due at its own instant, whatever became of those before it; without, all are due at once. A connection carries one
+request at a time and is kept. What is answered 5xx or not at all is sent again, as an incident system does.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ SOURCE = "shcp-risk"
 ACCEPTED = 202
 AGAIN_AFTER = 0.2  # seconds
 HEAD_START = 0.2  # seconds for connections to be made
+FRESH = 120  # seconds; intake takes a signature for five minutes
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -92,16 +93,16 @@ async def hand_in(order: Order) -> HandedIn:
     return HandedIn(**json.loads(said))
 
 
-def request_of(order: Order, number: int, now: datetime) -> bytes:
-    """One signed report of one physician, as it goes over the wire."""
+def request_of(order: Order, number: int, reported_at: float) -> bytes:
+    """One report of one physician, signed now, as it goes over the wire; its body is the same each time."""
     report = Report(number, WEBHOOK, (number,))
-    body = body_of(report, now)
+    body = body_of(report, datetime.fromtimestamp(reported_at, UTC))
     headers = {
         "host": "127.0.0.1",
         "content-type": "application/json",
         "content-length": str(len(body)),
         "peerline-source": SOURCE,
-        **signed(bytes.fromhex(order.secret), report.incident, body, at=now.timestamp()),
+        **signed(bytes.fromhex(order.secret), report.incident, body, at=time.time()),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST /v1/adverse-events HTTP/1.1\r\n{lines}\r\n".encode() + body
@@ -110,13 +111,16 @@ def request_of(order: Order, number: int, now: datetime) -> bytes:
 @dataclass
 class _System:
     order: Order
-    requests: list[bytes]
+    signed_at: float = 0
+    requests: list[bytes] = field(default_factory=list)
     began: float = 0
     accepted: list[float] = field(default_factory=list)
     again: Counter[str] = field(default_factory=Counter)
 
     async def run(self) -> None:
         due: asyncio.Queue[int] = asyncio.Queue()
+        self.signed_at = time.time()
+        self.requests = [self._request(place) for place in range(self.order.count)]
         self.accepted = [0.0] * self.order.count
         self.began = time.time() + HEAD_START
         senders = [asyncio.create_task(self._send_all(due)) for _ in range(self.order.connections)]
@@ -135,11 +139,19 @@ class _System:
     async def _send_all(self, due: "asyncio.Queue[int]") -> None:
         line = _Line(self.order.port)
         while (place := await due.get()) >= 0:
-            while (answer := await line.ask(self.requests[place])) != str(ACCEPTED):
+            while (answer := await line.ask(self._fresh(place))) != str(ACCEPTED):
+                if answer.startswith("4"):
+                    raise SystemExit(f"a report was answered {answer}")
                 self.again[answer] += 1
                 await asyncio.sleep(AGAIN_AFTER)
             self.accepted[place] = time.time() - self.began
         line.close()
+
+    def _fresh(self, place: int) -> bytes:
+        return self.requests[place] if time.time() - self.signed_at < FRESH else self._request(place)
+
+    def _request(self, place: int) -> bytes:
+        return request_of(self.order, self.order.first + place, self.signed_at)
 
 
 class _Line:
@@ -172,8 +184,7 @@ def main() -> None:
     """Do what the order on standard input says."""
     given: dict[str, Any] = json.load(sys.stdin)
     order = Order(**given)
-    now = datetime.now(UTC)
-    system = _System(order, [request_of(order, order.first + place, now) for place in range(order.count)])
+    system = _System(order)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(system.run())
     handed_in = HandedIn(order.first, order.rate, system.began, system.accepted, dict(system.again))
