@@ -23,6 +23,8 @@ from peerline.events import (
     Phase,
     ProgrammeRef,
     ReferralCreated,
+    ReferralJoined,
+    ReferralWithdrawn,
     Sealed,
 )
 from peerline.events.base import Part
@@ -39,6 +41,7 @@ from tests.support.scripted_smtp import Act, Delivery
 
 NOW = datetime(2026, 6, 9, 14, 15, tzinfo=UTC)
 DUE = NOW + timedelta(minutes=1)
+NONE_OF_ITS_OWN = "its case was closed, and it has none of its own"
 OURS = ("peerline.matches.v1", 0, 7)
 
 
@@ -57,7 +60,7 @@ class Case:
         self.log = self.folder / "intake.log"
         self.log.write_text(json.dumps({"event": "started", "level": "info"}) + "\n")
         origin = Origin(door="adverse-event", source="shcp-risk", incident="EV-1")
-        self.say(ReferralCreated, 1, received_at=NOW, sealed=self._sealed(ReferralCreated, person, origin))
+        self.say(ReferralCreated, 1, received_at=NOW, sealed=self.sealed(ReferralCreated, person, origin))
         for number, clock in enumerate(("match", "first-contact"), start=1):
             self.clock(DeadlineSet, number, clock, starts_at=NOW)
         self.propose(1, "s1")
@@ -85,7 +88,7 @@ class Case:
 
     def propose(self, attempt: int, supporter: str, sequence: int = 1) -> None:
         contact = SupporterContact(supporter_id=supporter, name=supporter, email=f"{supporter}@support.example")
-        self.match(MatchProposed, sequence, attempt, sealed=self._sealed(MatchProposed, contact))
+        self.match(MatchProposed, sequence, attempt, sealed=self.sealed(MatchProposed, contact))
 
     def step(self, sequence: int, step: str) -> None:
         self.say(OutreachLogged, sequence, step=step, phase=Phase.OPEN, match_id=uuid4(), attempt=1)
@@ -130,7 +133,7 @@ class Case:
             wrong=[],
         )
 
-    def _sealed(self, kind: type[Event], notifier: Part, desk: Part | None = None) -> Sealed:
+    def sealed(self, kind: type[Event], notifier: Part, desk: Part | None = None) -> Sealed:
         def seal(audience: Audience, content: Part) -> str:
             return self._sealer.seal(
                 audience, content, referral_id=self.referral_id, event_type=kind.name, now=datetime.now(UTC)
@@ -141,6 +144,14 @@ class Case:
 
 def no_confirmation(case: Case) -> None:
     case.drop(MatchConfirmed, steps=("contact-shown", "contact-attempted", "closed"))
+
+
+def a_refused_join(case: Case) -> None:
+    person = ContactProfile(name=name_of(1), email=address_of(1))
+    sealed = case.sealed(ReferralJoined, person, Origin(door="adverse-event", source="shcp-risk", incident="EV-1"))
+    case.events.clear()
+    case.say(ReferralJoined, 1, received_at=NOW, into=uuid4(), sealed=sealed)
+    case.step(1, "join-refused")
 
 
 def an_early_breach(case: Case) -> None:
@@ -161,6 +172,7 @@ CASES: list[tuple[str, str, Callable[[Case], Any]]] = [
     ("M", "nobody proposed", lambda case: case.drop(MatchProposed, MatchConfirmed, OutreachLogged)),
     ("M", "nobody was asked", lambda case: case.drop(OutreachLogged)),
     ("M", "neither confirmed nor released", no_confirmation),
+    ("M", NONE_OF_ITS_OWN, a_refused_join),
     ("M", "the same referral more than once", lambda case: case.say(ReferralCreated, 2, received_at=NOW)),
     ("T", "proposed 2 times", lambda case: case.propose(2, "s1", sequence=3)),
     ("T", "proposed while attempt 1 is open", lambda case: case.propose(2, "s2", sequence=3)),
@@ -207,6 +219,16 @@ def test_a_case_that_is_broken_is_found(
     found = list(check(case.evidence()))
 
     assert is_found(found, invariant, words), found
+
+
+def test_whoever_withdraws_a_refused_join_needs_no_case(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    a_refused_join(case)
+    case.say(ReferralWithdrawn, 2)
+
+    found = list(check(case.evidence()))
+
+    assert not is_found(found, "M", NONE_OF_ITS_OWN), found
 
 
 @pytest.mark.parametrize(("invariant", "words", "broken"), EVIDENCE, ids=[words for _, words, _ in EVIDENCE])

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
-from peerline.events import OutreachLogged, ParticipantUnresolved, ReferralCreated, ReferralJoined
+from peerline.events import OutreachLogged, ParticipantUnresolved, ReferralCreated, ReferralJoined, ReferralWithdrawn
 
 from tests.faults.campaign.checks.found import Evidence, Finding, Is
 from tests.faults.campaign.reports import address_of
@@ -80,7 +80,8 @@ def _once(evidence: Evidence, about: str, referral_id: UUID) -> Iterator[Finding
         yield Finding("M", Is.DOUBLED, about, "the same referral more than once")
     if created and joined and not refused:
         yield Finding("M", Is.DOUBLED, about, "both a case of its own and part of another")
-    if joined and refused and not created:
+    withdrawn = topics.about(referral_id, ReferralWithdrawn)  # then it needs no case any more
+    if joined and refused and not created and not withdrawn:
         yield Finding("M", Is.MISSING, about, "its case was closed, and it has none of its own")
     for event in joined:
         if not refused and not topics.about(event.into, ReferralCreated):
