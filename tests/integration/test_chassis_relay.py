@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from chassis import outbox, own_topic
 from chassis.bell import Bell
-from chassis.database import MigrationError, migrate, open_pool
+from chassis.database import migrate, open_pool
 from chassis.outbox import EventTooLarge, Record
 from chassis.relay import Relay
 from peerline.events import Topic
@@ -146,32 +146,6 @@ async def test_an_event_above_the_limit_is_refused_when_it_is_written(workplace:
             await write(pool, (b"r", b"x" * (256 * 1024 + 1)))
 
         assert await left(pool) == 0
-
-
-async def test_a_migration_is_applied_once_by_however_many_services_start(workplace: Workplace, tmp_path: Path) -> None:
-    (tmp_path / "0001_thing.sql").write_text("CREATE TABLE thing (id int)")
-    pool = await open_pool(workplace.database("matcher"))
-    try:
-        await asyncio.gather(*[migrate(pool, tmp_path) for _ in range(4)])
-
-        assert await pool.fetchval("SELECT count(*)::int FROM thing") == 0
-    finally:
-        await pool.close()
-
-
-async def test_a_migration_that_changed_after_it_was_applied_stops_the_start(
-    workplace: Workplace, tmp_path: Path
-) -> None:
-    migration = tmp_path / "0001_thing.sql"
-    migration.write_text("CREATE TABLE thing (id int)")
-    async with an_outbox(workplace, tmp_path) as pool:
-        migration.write_text("CREATE TABLE thing (id bigint)")
-        with pytest.raises(MigrationError, match=r"0001_thing\.sql has changed"):
-            await migrate(pool, tmp_path)
-
-        migration.unlink()
-        with pytest.raises(MigrationError, match="0001 was applied by a newer version"):
-            await migrate(pool, tmp_path)
 
 
 async def test_a_comparison_whose_connection_is_gone_fails_and_is_not_taken_for_a_cancelled_one(

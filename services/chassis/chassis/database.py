@@ -42,8 +42,24 @@ async def open_pool(url: str, *, patience: float = 60) -> Pool:
             await asyncio.sleep(0.5)
 
 
-async def migrate(pool: Pool, service: Path) -> None:
-    """Bring the database to the chassis' and the service's newest migration; raises MigrationError."""
+async def migrate(pool: Pool, service: Path, *, patience: float = 60) -> None:
+    """
+    Bring the database to the chassis' and the service's newest migration; raises MigrationError.
+
+    A database that goes away meanwhile is waited for `patience` seconds: what was begun is rolled back, and begun anew.
+    """
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        try:
+            return await _migrate(pool, service)
+        except THE_WORLD as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            log.warning("database_awaited", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+
+async def _migrate(pool: Pool, service: Path) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL lock_timeout = 0")  # another may be migrating for long
         await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
