@@ -18,6 +18,7 @@ from tests.faults.campaign.faults import Done, Faults
 from tests.faults.campaign.ground import Ground, ground
 from tests.faults.campaign.people import Desk, Supporters
 from tests.faults.campaign.plan import SERVICES, Fault, Plan
+from tests.faults.campaign.readiness import lag, why_unready
 from tests.faults.campaign.records import Writer, readers
 from tests.faults.campaign.report import RECOVERED_WITHIN, Report
 from tests.faults.campaign.reports import Report as Sent
@@ -28,6 +29,7 @@ from tests.faults.campaign.topics import SET_ASIDE, Seals, Tail, Topics, read_al
 GIVES_UP = 150.0  # seconds after which a recovery is not waited for any longer
 RESTS = 240.0  # seconds within which all must have come to rest
 QUIET = 3.0  # seconds without an event
+LOOKS = 1.5  # seconds between two looks; lag is measured once a second
 UNSENT = ("planned", "sending", "refused")
 ASKED_CLOCKS = 150
 ENDED_BY_US = (-9, -15, 0, 2)
@@ -158,22 +160,23 @@ class Campaign:
     async def _unready(self) -> list[str]:
         """The services that are not ready, with the checks that say so."""
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-            return [text for one in SERVICES if (text := await _fault(client, one, self._ground.url(one)))]
+            return [text for one in SERVICES if (text := await why_unready(client, one, self._ground.url(one)))]
 
     # --- afterwards --------------------------------------------------------------------------------
 
     async def _rest(self) -> bool:
         """Wait until nothing moves but what waits for a human."""
-        began, told = time.monotonic(), 0.0
+        began, told, looks = time.monotonic(), 0.0, 0
         while (seconds := time.monotonic() - began) < RESTS:
             moving = await self._moving()
-            if not moving:
+            looks = 0 if moving else looks + 1
+            if looks == 2:  # what had just been taken may have been about to be said
                 self._say(f"at rest after {seconds:.0f} s")
                 return True
-            if seconds - told > 10:
+            if moving and seconds - told > 10:
                 told = seconds
                 self._say(f"not at rest after {seconds:.0f} s: {moving}")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOKS)
         return False
 
     async def _moving(self) -> str:
@@ -186,8 +189,14 @@ class Campaign:
             "waiting for a supporter": self._tail.waiting,
             "messages": await self._unsent(),
             "services": await self._unready(),
+            "lag": await self._lag(),
         }
         return ", ".join(f"{what}: {value}" for what, value in found.items() if value)
+
+    async def _lag(self) -> float:
+        with contextlib.suppress(httpx.HTTPError):
+            return lag(await self._metrics())
+        return 1
 
     async def _unsent(self) -> int:
         async with self._ground.client("notifier") as client:
@@ -287,12 +296,3 @@ class Campaign:
                 + [f"{name} ended with code {code} while disturbed" for _, name, code in evidence.ended_by_itself]
             ),
         )
-
-
-async def _fault(client: httpx.AsyncClient, service: str, url: str) -> str:
-    try:
-        answer = (await client.get(f"{url}/ready")).json()
-    except (httpx.HTTPError, ValueError) as error:
-        return f"{service}: {type(error).__name__}"
-    failing = [name for name, check in answer["checks"].items() if not check["ok"]]
-    return f"{service}: {', '.join(failing)}" if failing or not answer["ready"] else ""
