@@ -109,12 +109,17 @@ async def test_a_producer_whose_sequence_the_broker_does_not_accept_is_replaced_
     assert await bodies(workplace) == {key: [str(number).encode() for number in range(20)] for key in OTHERS}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(180)
 async def test_a_leader_that_stands_still_is_replaced_and_when_it_goes_on_doubles_nothing(
     workplace: Workplace,
 ) -> None:
     referrals = [a_referral(workplace) for _ in range(40)]
-    lease: dict[str, object] = {"chassis.relay:LEASE.idle_session_timeout": "3s", "chassis.relay:STANDBY": 0.2}
+    lease: dict[str, object] = {
+        "chassis.relay:LEASE.idle_session_timeout": "3s",
+        "chassis.relay:STANDBY": 0.2,
+        "chassis.database:PATIENCE.idle_in_transaction_session_timeout": "3s",  # of its open batch, if it has one
+        "chassis.database:PATIENCE.transaction_timeout": "6s",
+    }
     in_the_middle = Point("after", "chassis.publisher:Batch.send", SIGSTOP)
 
     async with a_process(workplace, "matcher", in_the_middle, constants=lease) as leader:
@@ -123,8 +128,7 @@ async def test_a_leader_that_stands_still_is_replaced_and_when_it_goes_on_double
             await standby.ready()
             await workplace.publish(*[each.created() for each in referrals[:30]])
             await leader.struck()
-            # Its open transaction ends after 30 s, and a take-over that waits for it backs off meanwhile.
-            await workplace.wait_for(Topic.MATCHES, lambda found: len(found) >= 30, seconds=120)
+            await workplace.wait_for(Topic.MATCHES, lambda found: len(found) >= 30, seconds=60)
             leader.go_on()
             await leader.ready()
             standby.popen.send_signal(SIGTERM)

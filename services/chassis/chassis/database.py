@@ -20,6 +20,9 @@ CHASSIS = Path(__file__).parent / "migrations"
 PATIENCE = {
     "lock_timeout": "10s",  # what waits for a lock fails, is answered 503 or held, and is tried again
     "idle_in_transaction_session_timeout": "30s",  # a process that stands still gives its locks back
+    # Also one that stands still between the Parse and the Bind of a statement: such a session is not idle, and neither
+    # a lock's timeout nor a statement's ends it. A batch that takes longer is taken again in smaller pieces.
+    "transaction_timeout": "60s",
 }
 """How long PostgreSQL waits for others and for us; nothing hangs, whatever somebody has locked."""
 log = logger("chassis")
@@ -72,7 +75,8 @@ async def migrate(pool: Pool, service: Path, *, patience: float = 60) -> None:
 
 async def _migrate(pool: Pool, service: Path) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = 0")  # another may be migrating for long
+        # Another may be migrating for long, and so may we.
+        await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL transaction_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
         await connection.execute(
             """

@@ -54,6 +54,7 @@ THE_WORLD = (
     asyncpg.ObjectNotInPrerequisiteStateError,  # a table that is locked for long, a database closed for a while
     asyncpg.ReadOnlySQLTransactionError,  # a failover that is not over
     asyncpg.IdleInTransactionSessionTimeoutError,  # this process stood still meanwhile
+    asyncpg.TransactionTimeoutError,  # it stood still, or a batch was too much for one transaction
 )
 
 

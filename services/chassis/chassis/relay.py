@@ -43,6 +43,7 @@ STANDBY = 1.0  # seconds between a standby's attempts to become leader
 LEASE = {
     "idle_session_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
+    "transaction_timeout": "30s",  # a statement that was parsed and not run yet is neither idle nor idle in transaction
     "tcp_user_timeout": "30s",  # of a leader that does not take an answer off its socket
 }
 """How long PostgreSQL keeps the connection, and so the lock, of a leader that says nothing."""

@@ -46,6 +46,7 @@ ROWS: list[tuple[Exception, Cause]] = [
     (asyncpg.LockNotAvailableError(""), Cause.WORLD),
     (asyncpg.ReadOnlySQLTransactionError(""), Cause.WORLD),
     (asyncpg.IdleInTransactionSessionTimeoutError(""), Cause.WORLD),
+    (asyncpg.TransactionTimeoutError(""), Cause.WORLD),
     (asyncpg.UndefinedColumnError(""), Cause.OURS),
     (asyncpg.UndefinedTableError(""), Cause.OURS),
     (asyncpg.InsufficientPrivilegeError(""), Cause.OURS),
