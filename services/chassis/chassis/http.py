@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -82,10 +82,10 @@ _bearer = HTTPBearer(auto_error=False)
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def require(*roles: str) -> Callable[..., Caller]:
+def require(*roles: str) -> Callable[..., Awaitable[Caller]]:
     """A dependency that gives the caller, or answers 401 without a token and 403 with another role's."""
 
-    def check(request: Request, credentials: Credentials) -> Caller:
+    async def check(request: Request, credentials: Credentials) -> Caller:  # in a thread, if it were not async
         tokens: Tokens = request.app.state.tokens
         caller = tokens.caller(credentials.credentials) if credentials else None
         if caller is None:
@@ -98,14 +98,14 @@ def require(*roles: str) -> Callable[..., Caller]:
     return check
 
 
-def public() -> None:
+async def public() -> None:
     """A dependency that says: this route needs no token, on purpose."""
 
 
 _GUARDS.add(public)
 
 
-def transactions_of(request: Request) -> Transactions:
+async def transactions_of(request: Request) -> Transactions:
     """The service's transactions, as a dependency; 503 until the database was reached."""
     transactions: Transactions | None = getattr(request.app.state, "transactions", None)
     if transactions is None:

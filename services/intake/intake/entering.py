@@ -63,13 +63,13 @@ async def enter(work: UnitOfWork, request_id: str, said: Mapping[str, Any], aske
     key = keys.answer_key(work.ids, "request", request_id)
     digest = keys.digest_of(work.ids, json.dumps(said, sort_keys=True))
     await incidents.hold_directory(work.connection)
-    known = await referrals.claim_answer(work.connection, work.vault, key)
-    if known is not None:
-        if known[0] != digest:
+    known = await referrals.claim_answers(work.connection, work.vault, [key])
+    if key in known:
+        if known[key][0] != digest:
             raise Refusal(409, "request-id-reused", "request_id")
-        return known[1]
+        return known[key][1]
     answer = await _answer(work, request_id, asked)
-    await referrals.save_answer(work.connection, work.vault, key, digest=digest, answer=answer)
+    await referrals.save_answers(work.connection, work.vault, {key: (digest, answer)})
     return answer
 
 

@@ -7,6 +7,7 @@ from chassis import Round, Service, load, run
 
 from intake import actions, handlers, rounds
 from intake.api import routers
+from intake.deliveries import Deliveries
 from intake.recovery import RECOVERY
 from intake.settings import Settings
 from intake.signatures import SecretFault, read_secrets
@@ -26,7 +27,7 @@ def service(settings: Settings) -> Service:
         migrations=Path(__file__).parent / "migrations",
         routers=routers,
         rounds=[Round("reviews", rounds.run)],
-        resources=[sources, read_secrets(settings.source_secrets, sources)],
+        resources=[sources, read_secrets(settings.source_secrets, sources), Deliveries()],
         actions=actions.ACTIONS,
         recovery=RECOVERY,
         body_limit=BODY_LIMIT,

@@ -1,7 +1,7 @@
 """What the doors for reports have in common."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from chassis import Transactions, UnitOfWork
 from chassis.http import Caller, Problem, require, transactions_of
@@ -17,6 +17,7 @@ from intake.sources import Source, Sources
 Database = Annotated[Transactions, Depends(transactions_of)]
 Coordinator = Annotated[Caller, Depends(require("coordinator"))]
 SourceId = Annotated[str | None, Query(max_length=64)]
+T = TypeVar("T")
 DryRun = Annotated[bool, Query(description="Decide and answer, and change nothing.")]
 
 
@@ -25,21 +26,17 @@ class _Rehearsed(Exception):
 
 
 async def in_transaction(
-    transactions: Transactions,
-    decide: Callable[[UnitOfWork], Awaitable[list[Verdict]]],
-    *,
-    rehearse: bool,
-) -> list[Verdict]:
+    transactions: Transactions, decide: Callable[[UnitOfWork], Awaitable[T]], *, rehearse: bool
+) -> T:
     """Decide in one transaction, which is undone afterwards for a rehearsal."""
-    verdicts: list[Verdict] = []
     try:
         async with transactions.begin() as work:
-            verdicts = await decide(work)
+            found = await decide(work)
             if rehearse:
                 raise _Rehearsed
     except _Rehearsed:
         pass
-    return verdicts
+    return found
 
 
 def count(door: str, verdicts: Sequence[Verdict]) -> None:

@@ -40,8 +40,7 @@ async def people_known_as(
         """
         SELECT person_id, entry, supervisors, teams
           FROM person
-         WHERE person_id IN (SELECT person_id FROM person_name WHERE name = ANY ($1::text[]))
-            OR person_id = ANY ($2::uuid[])
+         WHERE person_id = ANY (ARRAY(SELECT person_id FROM person_name WHERE name = ANY ($1::text[])) || $2::uuid[])
          ORDER BY person_id
            FOR NO KEY UPDATE
         """,
@@ -61,7 +60,7 @@ async def people_close_to(connection: Connection, vault: Vault, people: Sequence
         """
         SELECT person_id, entry, supervisors, teams
           FROM person
-         WHERE person_id IN (SELECT person_id FROM person_name WHERE name = ANY ($1::text[]))
+         WHERE person_id = ANY (ARRAY(SELECT person_id FROM person_name WHERE name = ANY ($1::text[])))
             OR teams && $2::text[]
         """,
         stated,

@@ -104,27 +104,43 @@ async def count_settled(connection: Connection, referral_ids: Sequence[UUID]) ->
     return count
 
 
-async def claim_answer(connection: Connection, vault: Vault, key: UUID) -> tuple[UUID, records.AnswerRecord] | None:
+async def claim_answers(
+    connection: Connection, vault: Vault, keys: Iterable[UUID]
+) -> dict[UUID, tuple[UUID, records.AnswerRecord]]:
     """
-    What was answered under a key, and the digest of what was asked; None the first time.
+    What was answered under these keys, and the digests of what was asked; a key is missing the first time.
 
-    Locks the key, so that the same question asked twice at a time is answered once.
+    Locks the keys, so that the same question asked twice at a time is answered once.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", key.int >> 65)
-    row = await connection.fetchrow("SELECT digest, content FROM answer WHERE answer_key = $1", key)
-    if row is None:
-        return None
-    return row["digest"], records.unlock(vault, records.AnswerRecord, row["content"], f"answer.content/{key}")
-
-
-async def save_answer(
-    connection: Connection, vault: Vault, key: UUID, *, digest: UUID, answer: records.AnswerRecord
-) -> None:
-    """Keep what is answered under a key, and the digest of what was asked."""
-    content = records.lock(vault, answer, f"answer.content/{key}")
+    wanted = list(keys)
     await connection.execute(
-        "INSERT INTO answer (answer_key, digest, content) VALUES ($1, $2, $3)", key, digest, content
+        "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key", sorted(key.int >> 65 for key in wanted)
     )
+    rows = await connection.fetch(
+        "SELECT answer_key, digest, content FROM answer WHERE answer_key = ANY ($1::uuid[])", wanted
+    )
+    return {row["answer_key"]: (row["digest"], _read_answer(vault, row)) for row in rows}
+
+
+async def save_answers(
+    connection: Connection, vault: Vault, answers: Mapping[UUID, tuple[UUID, records.AnswerRecord]]
+) -> None:
+    """Keep what is answered under each key, and the digest of what was asked."""
+    if not answers:
+        return
+    await connection.execute(
+        """
+        INSERT INTO answer (answer_key, digest, content)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])
+        """,
+        list(answers),
+        [digest for digest, _ in answers.values()],
+        [records.lock(vault, answer, f"answer.content/{key}") for key, (_, answer) in answers.items()],
+    )
+
+
+def _read_answer(vault: Vault, row: asyncpg.Record) -> records.AnswerRecord:
+    return records.unlock(vault, records.AnswerRecord, row["content"], f"answer.content/{row['answer_key']}")
 
 
 def _columns(vault: Vault, rows: Sequence[Referral]) -> tuple[list[Any], ...]:
