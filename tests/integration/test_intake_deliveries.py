@@ -38,7 +38,7 @@ async def all_waiting(intake: Intake, *sending: Any) -> list[httpx.Response]:
         tasks = [asyncio.create_task(each) for each in sending]
         await until(lambda: _are(waiting, len(tasks)), what="the others to wait")
     assert (await first).status_code == 202
-    return await asyncio.gather(*tasks)
+    return list(await asyncio.gather(*tasks))
 
 
 async def is_at_the_directory(intake: Intake) -> bool:
