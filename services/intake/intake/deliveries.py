@@ -70,25 +70,12 @@ class Deliveries:
 
     async def _take_all(self, transactions: Transactions) -> None:
         while self._waiting:
-            group = self._next()
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
             try:
                 await _take_group(transactions, group)
             finally:
                 for _, outcome in group:
                     outcome.cancel()  # of those that have none yet: this task was cancelled
-
-    def _next(self) -> Group:
-        """The next to be decided together; a delivery that came twice waits, to be answered as it was the first time."""
-        group: Group = []
-        known: set[tuple[str, str]] = set()
-        for _ in range(min(len(self._waiting), MOST)):
-            delivery, _ = self._waiting[0]
-            name = (delivery.source.id, delivery.headers["webhook-id"])
-            if name in known:
-                break
-            known.add(name)
-            group.append(self._waiting.popleft())
-        return group
 
 
 async def _take_group(transactions: Transactions, group: Group) -> None:
