@@ -201,7 +201,7 @@ class Campaign:
     async def _unsent(self) -> int:
         async with self._ground.client("notifier") as client:
             with contextlib.suppress(httpx.HTTPError):
-                sends = (await client.get("/v1/outreach")).json()["sends"]
+                sends = (await client.get("/v1/outreach")).raise_for_status().json()["sends"]
                 return sum(sends.get(state, 0) for state in UNSENT)
         return 1
 
