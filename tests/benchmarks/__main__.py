@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.figures import lines_of
+from tests.benchmarks.figures import draw, lines_of
 from tests.benchmarks.hop import hop
 from tests.benchmarks.idle import idle
 from tests.benchmarks.journey import journey
@@ -36,12 +36,15 @@ def main() -> None:
     parser.add_argument("--only", choices=sorted(BENCHMARKS), help="one benchmark instead of all")
     parser.add_argument("--quick", action="store_true", help="fewer events: for a look, not for a figure to quote")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    parser.add_argument("--svg", type=Path, help="a file for the curve of journey's burst: what queues at each service")
     chosen = parser.parse_args()
     names = [chosen.only] if chosen.only else sorted(BENCHMARKS)
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="peerline-bench-") as folder, servers(Path(folder) / "stack") as running:
         for name in names:
             report[name] = asyncio.run(BENCHMARKS[name](running, Path(folder), chosen.quick))
+    if chosen.svg and "journey" in report:
+        draw(report["journey"]["burst"]["queues"], chosen.svg)
     if chosen.json:
         print(json.dumps(report))  # noqa: T201  what a command says
         return

@@ -1,8 +1,14 @@
 """How figures are rounded, summed up and shown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
+
+import leather  # type: ignore[import-untyped]  # has no stubs
+
+Curve = list[tuple[float, float]]
+"""Seconds, and how many."""
 
 
 def spread(values: Sequence[float], digits: int = 0) -> dict[str, float]:
@@ -28,6 +34,8 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
 def lines_of(figures: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
     """Figures as lines; what is nested stands below its name, further in."""
     for name, value in figures.items():
+        if isinstance(value, Mapping) and any(isinstance(each, list) for each in value.values()):
+            continue  # curves are drawn
         if isinstance(value, Mapping) and any(isinstance(each, Mapping) for each in value.values()):
             yield f"{indent}{name}"
             yield from lines_of(value, indent + "  ")
@@ -35,6 +43,16 @@ def lines_of(figures: Mapping[str, Any], indent: str = "  ") -> Iterator[str]:
             yield f"{indent}{name:<{34 - len(indent)}} {', '.join(f'{key} {each}' for key, each in value.items())}"
         else:
             yield f"{indent}{name:<{34 - len(indent)}} {value}"
+
+
+def draw(curves: Mapping[str, Curve], path: Path) -> None:
+    """Write curves as one SVG."""
+    chart = leather.Chart("Waiting before and behind each service")
+    for name, curve in curves.items():
+        chart.add_line(curve, name=name)
+    chart.add_x_axis(name="seconds")
+    chart.add_y_axis(name="records")
+    chart.to_svg(str(path), width=900, height=500)
 
 
 def _round(value: float, digits: int) -> float:

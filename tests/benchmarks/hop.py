@@ -30,7 +30,7 @@ Laps = dict[str, list[Lap]]
 
 async def hop(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]:
     """Events a second, CPU and memory of each contender, and ours ÷ theirs."""
-    events, rounds = (20_000, 2) if quick else (60_000, 5)
+    events, rounds = (20_000, 1) if quick else (60_000, 5)
     track = Track(servers, folder / "hop", events)
     await track.lay()
     if not quick:

@@ -8,10 +8,11 @@ quarter of a window, less than 5 % of what came in was added to the backlog of r
 
 import asyncio
 import os
+import time
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
@@ -20,7 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
-from tests.benchmarks.figures import percentiles
+from tests.benchmarks.figures import Curve, percentiles
 from tests.benchmarks.ground import ALL, Ground, cpu_of, ground
 from tests.benchmarks.handing_in import HandedIn
 from tests.benchmarks.matching import matching
@@ -135,6 +136,7 @@ async def _burst(road: Road, count: int) -> dict[str, Any]:
         "cpu_seconds": {name: round(used - before[name], 1) for name, used in _used(road.place).items()},
         "highest_lag": dict(seen.lag),
         "deepest_outbox": dict(seen.outbox),
+        "queues": dict(seen.queues),
     }
 
 
@@ -193,25 +195,29 @@ def _used(place: Ground) -> dict[str, float]:
 
 @dataclass
 class Seen:
-    """The most that waited before and behind each service."""
+    """What waited before and behind each service: the most of it, and all of it by the seconds since the first look."""
 
     lag: Counter[str] = field(default_factory=Counter)
     outbox: Counter[str] = field(default_factory=Counter)
+    queues: dict[str, Curve] = field(default_factory=lambda: defaultdict(list))
+
+    def note(self, at: float, backlog: Mapping[str, tuple[int, int]]) -> None:
+        """Note a look."""
+        for service, (lag, outbox) in backlog.items():
+            self.lag[service] = max(self.lag[service], lag)
+            self.outbox[service] = max(self.outbox[service], outbox)
+            self.queues[service].append((round(at, 1), lag + outbox))
 
 
 @asynccontextmanager
 async def _watched(place: Ground) -> AsyncIterator[Seen]:
     """Look at all services once a second."""
-    seen = Seen()
+    seen, began = Seen(), time.monotonic()
 
     async def look() -> None:
         while True:
-            try:
-                for service, (lag, outbox) in (await place.backlog()).items():
-                    seen.lag[service] = max(seen.lag[service], lag)
-                    seen.outbox[service] = max(seen.outbox[service], outbox)
-            except httpx.HTTPError:
-                pass
+            with suppress(httpx.HTTPError):
+                seen.note(time.monotonic() - began, await place.backlog())
             await asyncio.sleep(1)
 
     looking = asyncio.create_task(look())
