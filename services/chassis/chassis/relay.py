@@ -33,6 +33,7 @@ from chassis.failures import THE_WORLD
 from chassis.log import logger
 from chassis.outbox import Record
 from chassis.own_topic import Recall, nothing_recalled
+from chassis.pace import Pace
 from chassis.publisher import LARGEST_BATCH, Batch, batches
 from chassis.topics import OWN_TOPIC
 from chassis.work import OUTBOX_BELL
@@ -134,12 +135,16 @@ class Relay:
         self._positions = await restored.positions(connection)
 
     async def _publish_all(self, producer: AIOKafkaProducer, connection: Connection) -> None:
+        pace = Pace()
         while True:
+            await pace.rest()
             self._rung.clear()
             records = await outbox.oldest(connection, BATCH, besides=self._waiting())
             if records:
                 await self._publish(producer, connection, records)
                 self._one_by_one = False
+                if len(records) < BATCH:
+                    pace.ended()
             else:
                 await _until(self._rung, STANDBY)
 

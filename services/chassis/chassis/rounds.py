@@ -9,6 +9,7 @@ from datetime import timedelta
 from chassis import metrics, restored, telemetry
 from chassis.bell import Bell
 from chassis.log import logger
+from chassis.pace import Pace
 from chassis.work import ROUNDS_BELL, Transactions
 
 LONGEST_SLEEP = 60.0
@@ -35,12 +36,14 @@ class Round:
 async def keep_running(work: Round, transactions: Transactions, bell: Bell) -> None:
     """Run a round whenever it is due or rung for, until cancelled; a failure is waited out."""
     rung = bell.hear(ROUNDS_BELL)
-    pause = FIRST_PAUSE
+    pause, pace = FIRST_PAUSE, Pace()
     while True:
+        await pace.rest()
         rung.clear()
         try:
             due_in = await _run(work, transactions)
             pause = FIRST_PAUSE
+            pace.ended()
         except Exception as error:  # noqa: BLE001  a round never ends the service
             metrics.ROUND_FAILURES.labels(work.name).inc()
             log.warning("round_failed", what=work.name, error=type(error).__name__)

@@ -23,6 +23,7 @@ from notifier.sends.smtp import Connections, MailServer, hand_over
 AT_THE_SAME_TIME = 16
 """Messages on their way at once in a process: a slow mail server holds up some, not the others."""
 LOOK_AGAIN = 0.2  # seconds between looks at what has become due while a message is on its way
+TOGETHER = 0.02  # seconds to wait for further messages to arrive once one has
 SHORTEST_PAUSE = 0.2  # seconds: what is due but held by another process is looked at again
 LONGEST_PAUSE = timedelta(minutes=1)
 CATCHING_UP = timedelta(seconds=1)
@@ -49,6 +50,9 @@ async def _send_all(transactions: Transactions, stopping: asyncio.Event) -> None
                 done, on_their_way = await asyncio.wait(
                     on_their_way, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED
                 )
+                if on_their_way:  # those that arrive at nearly the same time are followed by one claim
+                    more, on_their_way = await asyncio.wait(on_their_way, timeout=TOGETHER)
+                    done |= more
                 for task in done:
                     task.result()
         except asyncio.CancelledError:
