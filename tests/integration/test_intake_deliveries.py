@@ -1,6 +1,7 @@
 """Deliveries that wait at the same time: one transaction for all, and to each its own answer."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,20 @@ async def test_deliveries_that_wait_at_the_same_time_are_decided_in_one_transact
         transactions = await intake.running.fetch("SELECT count(*) AS answers FROM answer GROUP BY xmin::text")
         assert sorted(row["answers"] for row in transactions) == [1, 20]
         await intake.published(ReferralCreated, 4)
+
+
+async def test_large_deliveries_do_not_share_a_transaction(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_intake(workplace) as intake:
+        reports = [a_report("1001", incident=f"EV-{n}") for n in range(4)]
+        monkeypatch.setattr("intake.deliveries.LARGEST", 2 * len(json.dumps(reports[0])))
+
+        answers = await all_waiting(intake, *[intake.send(report) for report in reports])
+
+        assert {each.status_code for each in answers} == {202}
+        transactions = await intake.running.fetch("SELECT count(*) AS answers FROM answer GROUP BY xmin::text")
+        assert sorted(row["answers"] for row in transactions) == [1, 2, 2]
 
 
 async def test_each_of_them_is_answered_for_itself(workplace: Workplace) -> None:

@@ -29,6 +29,7 @@ from intake.sources import Source
 
 ACCEPTED, CONFLICT = 202, 409
 MOST = 64  # deliveries in one transaction
+LARGEST = 256 * 1024  # bytes of them; a Bundle of a thousand reports keeps a transaction for seconds by itself
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,22 @@ class Deliveries:
 
     async def _take_all(self, transactions: Transactions) -> None:
         while self._waiting:
-            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
+            group = self._next()
             try:
                 await _take_group(transactions, group)
             finally:
                 for _, outcome in group:
                     outcome.cancel()  # of those that have none yet: this task was cancelled
+
+    def _next(self) -> Group:
+        group: Group = []
+        left = LARGEST
+        while self._waiting and len(group) < MOST:
+            left -= len(self._waiting[0][0].body)
+            if group and left < 0:
+                break
+            group.append(self._waiting.popleft())
+        return group
 
 
 async def _take_group(transactions: Transactions, group: Group) -> None:
