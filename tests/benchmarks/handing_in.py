@@ -163,6 +163,8 @@ class _Line:
 
     async def ask(self, request: bytes) -> str:
         """The status of the answer, or the name of the error."""
+        if self._ends and self._ends[0].at_eof():  # the other side ends what is idle for five seconds
+            self.close()
         try:
             reader, writer = self._ends = self._ends or await asyncio.open_connection("127.0.0.1", self._port)
             writer.write(request)

@@ -9,6 +9,7 @@ never waits.
 import asyncio
 
 REST = 0.02  # seconds; at most so much is added at each of the five stations from a report to its mail
+SMALL = 50  # records; what is no less has its round trips' worth
 
 
 class Pace:

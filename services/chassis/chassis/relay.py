@@ -33,7 +33,7 @@ from chassis.failures import THE_WORLD
 from chassis.log import logger
 from chassis.outbox import Record
 from chassis.own_topic import Recall, nothing_recalled
-from chassis.pace import Pace
+from chassis.pace import SMALL, Pace
 from chassis.publisher import LARGEST_BATCH, Batch, batches
 from chassis.topics import OWN_TOPIC
 from chassis.work import OUTBOX_BELL
@@ -143,7 +143,7 @@ class Relay:
             if records:
                 await self._publish(producer, connection, records)
                 self._one_by_one = False
-                if len(records) < BATCH:
+                if len(records) < SMALL:
                     pace.ended()
             else:
                 await _until(self._rung, STANDBY)

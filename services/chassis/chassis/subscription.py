@@ -23,9 +23,9 @@ from chassis.delivery import Delivery, Halted
 from chassis.failures import Cause, cause_of
 from chassis.log import logger
 from chassis.offsets import BEGINNING, Fenced, Partition
-from chassis.pace import Pace
+from chassis.pace import SMALL, Pace
 from chassis.partitions import Partitions, partition_of, pause_after
-from chassis.reading import BUSY, MOST_RECORDS, read
+from chassis.reading import BUSY, read
 from chassis.work import Transactions
 
 PERSISTENT = 15 * 60.0  # seconds after which a failure of one record, while others pass, is that record's
@@ -112,7 +112,7 @@ class Subscription:
         except Exception as error:  # noqa: BLE001  never out of the subscriber
             self._failed(error)
             self._wait_out({partition_of(record) for record in records})
-        if len(records) < MOST_RECORDS // 2:
+        if len(records) < SMALL:
             self._pace.ended()
         metrics.PARTITIONS_HELD.set(len(self.partitions.held))
         metrics.TOPICS_HALTED.set(len(self.partitions.halted))
