@@ -4,12 +4,20 @@ import re
 
 import httpx
 
+BEHIND = re.compile(r"(?m)^peerline_inputs_behind_seconds (\S+)$")
 LAG = re.compile(r"(?m)^peerline_(?:consumer_lag|outbox_rows) (\S+)$")
 
 
-def lag(metrics: str) -> float:
-    """Records that are not taken yet, and events that are not published, of all services together."""
-    return sum(map(float, LAG.findall(metrics)))
+def lag(metrics: str, seconds: float) -> str:
+    """
+    What is known not to be taken or published yet, in words, and what may not be, where a service is so much behind.
+
+    The latter is noticed also of a partition that nobody reads just now, since its owner was killed.
+    """
+    if records := sum(map(float, LAG.findall(metrics))):
+        return f"{records} records"
+    behind = max(map(float, BEHIND.findall(metrics)), default=float("inf"))
+    return f"{behind} s" if behind > seconds else ""
 
 
 async def why_unready(client: httpx.AsyncClient, service: str, url: str) -> str:

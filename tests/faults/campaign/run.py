@@ -193,10 +193,10 @@ class Campaign:
         }
         return ", ".join(f"{what}: {value}" for what, value in found.items() if value)
 
-    async def _lag(self) -> float:
+    async def _lag(self) -> str:
         with contextlib.suppress(httpx.HTTPError):
-            return lag(await self._metrics())
-        return 1
+            return lag(await self._metrics(), QUIET)
+        return "unknown"
 
     async def _unsent(self) -> int:
         async with self._ground.client("notifier") as client:
