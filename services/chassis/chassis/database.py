@@ -75,8 +75,8 @@ async def migrate(pool: Pool, service: Path, *, patience: float = 60) -> None:
 
 async def _migrate(pool: Pool, service: Path) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        # Another may be migrating for long, and so may we.
-        await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL transaction_timeout = 0")
+        # Another may be migrating for long, and so may we; who stands still meanwhile keeps the others out of it.
+        await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL transaction_timeout = '30min'")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
         await connection.execute(
             """

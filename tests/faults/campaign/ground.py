@@ -143,17 +143,7 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
     """Start everything in a folder, and stop it. The mail server listens once an event loop runs."""
     home = Home.at(folder / "home")
     with ExitStack() as ending:
-        postgres = EmbeddedPostgres(folder / "servers").start()
-        kafka = FrontedKafka(folder / "servers")
-        kafka.front = choose_free_port()
-        ending.callback(postgres.stop)
-        kafka.start()
-        ending.callback(kafka.stop)
-        supervisor = Supervisor()
-        ending.callback(supervisor.stop)
-        for process in (postgres.process, kafka.process):
-            assert process
-            supervisor.add(process)
+        postgres, kafka, supervisor = _servers(ending, folder / "servers")
         proxies = {
             "database": ProxyProcess(to=f"127.0.0.1:{postgres.port}", port=choose_free_port(besides=[kafka.front])),
             "broker": ProxyProcess(to=kafka.bootstrap, port=kafka.front),
@@ -161,25 +151,38 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
         for proxy in proxies.values():
             ending.enter_context(proxy)
         mail = ScriptedServer(Script(seed=seed), port=choose_free_port(), pace=0.4, slow=1.0)
+        programmes = _programmes(folder / "programmes")
+        extra = {"PEERLINE_SMTP_PORT": str(mail.port), "PEERLINE_SMTP_TIMEOUT": str(SMTP_TIMEOUT)}
+        options = Options(port_base=choose_port_base(PORT_OFFSETS), programmes=programmes, extra=extra)
         url = postgres.url.replace(f":{postgres.port}/", f":{proxies['database'].port}/")
-        options = Options(
-            port_base=choose_port_base(PORT_OFFSETS),
-            programmes=_programmes(folder / "programmes"),
-            extra={"PEERLINE_SMTP_PORT": str(mail.port), "PEERLINE_SMTP_TIMEOUT": str(SMTP_TIMEOUT)},
-        )
         bootstrap = f"127.0.0.1:{kafka.front}"
         run_apart(topics.apply(kafka.bootstrap, partitions=PARTITIONS))
         with _environment(PEERLINE_POSTGRES_URL=url, PEERLINE_KAFKA_BOOTSTRAP=bootstrap):
             stack = Stack(home, options, topics=lambda _bootstrap: None)
         ending.enter_context(stack)
         urls = {service.database: databases.with_database(url, service.database) for service in SERVICES}
-        around = Surroundings(home, options, bootstrap, urls)
-        assert options.programmes
         answers = {
             "Kafka": lambda: brokers.why_no_answer(kafka.bootstrap),
             "PostgreSQL": lambda: databases.why_no_answer(postgres.url),
         }
-        yield Ground(home, stack, supervisor, proxies, mail, options.programmes, around, answers)
+        around = Surroundings(home, options, bootstrap, urls)
+        yield Ground(home, stack, supervisor, proxies, mail, programmes, around, answers)
+
+
+def _servers(ending: ExitStack, folder: Path) -> tuple[EmbeddedPostgres, FrontedKafka, Supervisor]:
+    """Both servers, running, and the supervisor that starts them again."""
+    postgres = EmbeddedPostgres(folder).start()
+    ending.callback(postgres.stop)
+    kafka = FrontedKafka(folder)
+    kafka.front = choose_free_port()
+    kafka.start()
+    ending.callback(kafka.stop)
+    supervisor = Supervisor()
+    ending.callback(supervisor.stop)
+    for process in (postgres.process, kafka.process):
+        assert process
+        supervisor.add(process)
+    return postgres, kafka, supervisor
 
 
 def _programmes(folder: Path) -> Path:
