@@ -49,6 +49,10 @@ class Ids:
         """The deadline of one clock of a referral; attempt 0 where the clock is not an attempt's."""
         return uuid8(_digest(self._key, "deadline", (referral_id, clock, attempt)))
 
+    def pause(self, referral_id: UUID, *parts: Part) -> UUID:
+        """The pause of a case's clocks that `parts` describe, or name as whoever asked for it named it."""
+        return uuid8(_digest(self._key, "pause", (referral_id, *parts)))
+
     def event(self, event_type: str, referral_id: UUID, *parts: Part) -> UUID:
         """The event of this type for a referral; `parts` tell apart what may happen more than once."""
         return uuid8(_digest(self._key, f"event/{event_type}", (referral_id, *parts)))

@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
+from peerline.clocks import Calendar, Clock, check_days
+from peerline.escalation import COORDINATOR, EscalationStep
 from peerline.events.base import ProgrammeRef
-from peerline.events.deadlines import Firmness
+from peerline.sections import LocalTime, Section, Wait, first_fault
 
 TELLING_WORDS = re.compile(
     r"\b(peer|support\w*|wellness|incident|event|patient|death|error|crisis|litigation|referral|case)\b", re.IGNORECASE
@@ -34,7 +36,7 @@ class ProgrammeError(Exception):
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name, or one too long for a file
         raise ValueError("is not an IANA time zone") from None
     return name
 
@@ -45,21 +47,8 @@ def _neutral(text: str) -> str:
     return text
 
 
-def _waiting(duration: timedelta) -> timedelta:
-    if duration < timedelta(0):
-        raise ValueError("must not be negative")
-    return duration
-
-
 Zone = Annotated[str, AfterValidator(_zone)]
 Neutral = Annotated[str, Field(min_length=1, max_length=78), AfterValidator(_neutral)]
-Wait = Annotated[timedelta, AfterValidator(_waiting)]
-
-
-class Section(BaseModel):
-    """A part of a programme file; a field that nobody knows is an error, not a wish that is ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Door(StrEnum):
@@ -93,8 +82,8 @@ class Trigger(Section):
 class Hours(Section):
     """Local hours in which a person may be contacted; `from` equal to `to` means all day."""
 
-    from_: Annotated[time, Field(alias="from")] = time(8)
-    to: time = time(20)
+    from_: Annotated[LocalTime, Field(alias="from")] = time(8)
+    to: LocalTime = time(20)
     days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = (1, 2, 3, 4, 5, 6, 7)
 
 
@@ -126,25 +115,8 @@ class Matching(Section):
     cool_off: Wait = timedelta(0)
 
 
-class Elapsed(Section):
-    """Due a fixed time after the start; another where the start falls on Saturday or Sunday."""
-
-    rule: Literal["elapsed"] = "elapsed"
-    weekday: Wait
-    weekend: Wait
-
-
-class Clock(Section):
-    """A promise: from `starts` to the first of `stops`, due by a rule, in the programme's zone."""
-
-    kind: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")]
-    firmness: Firmness
-    due: Elapsed
-    warn_before: Wait = timedelta(0)
-
-
 class Coordinator(Section):
-    """The human who is told and who replies; also the Reply-To of every message."""
+    """The human who is told and who replies, also the Reply-To of every message; or one who is told after them."""
 
     name: str
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
@@ -196,7 +168,12 @@ class Programme(Section):
     contact: Contact = Contact()
     matching: Matching = Matching()
     clocks: tuple[Clock, ...]
+    calendar: Annotated[
+        Calendar | None, Field(validate_default=True, description="Days off; needed where a clock counts days.")
+    ] = None
     coordinator: Coordinator
+    deputy: Annotated[Coordinator | None, Field(validate_default=True)] = None
+    director: Annotated[Coordinator | None, Field(validate_default=True)] = None
     crisis_lines: Annotated[tuple[CrisisLine, ...], Field(min_length=1)]
     resources: tuple[Resource, ...] = ()
     texts: Texts
@@ -211,6 +188,26 @@ class Programme(Section):
             raise ValueError("a kind of clock stands twice")
         return clocks
 
+    @field_validator("calendar")
+    @classmethod
+    def _there_where_days_count(cls, calendar: Calendar | None, info: ValidationInfo) -> Calendar | None:
+        for clock in info.data.get("clocks", ()):
+            check_days(clock.due, calendar, clock.kind)
+        return calendar
+
+    @field_validator("deputy", "director")
+    @classmethod
+    def _there_where_told(cls, contact: Coordinator | None, info: ValidationInfo) -> Coordinator | None:
+        told = [
+            clock.kind
+            for clock in info.data.get("clocks", ())
+            for step in clock.escalation
+            if step.to == info.field_name
+        ]
+        if contact is None and told:
+            raise ValueError(f"is missing, but {told[0]} is escalated to the {info.field_name}")
+        return contact
+
     @property
     def ref(self) -> ProgrammeRef:
         """The programme as events name it."""
@@ -224,6 +221,29 @@ class Programme(Section):
     def serves(self, attributes: Mapping[str, str]) -> bool:
         """Whether a person with these directory attributes belongs to the audience."""
         return all(attributes.get(name) in allowed for name, allowed in self.audience.items())
+
+    def contact_of(self, role: str) -> Coordinator | None:
+        """Who has this role in the programme, None where nobody has."""
+        contacts: dict[str, Coordinator | None] = {
+            COORDINATOR: self.coordinator,
+            "deputy": self.deputy,
+            "director": self.director,
+        }
+        return contacts.get(role)
+
+    def escalation_of(self, clock: Clock) -> Iterator[EscalationStep]:
+        """
+        The steps of a clock that tell somebody who was not told before: the coordinator is, of every breach.
+
+        A step to the coordinator by that name is a reminder, which a file may ask for.
+        """
+        told = {self.coordinator.email.casefold()}
+        for step in clock.escalation:
+            contact = self.contact_of(step.to)
+            address = contact.email.casefold() if contact else ""
+            if step.to == COORDINATOR or address not in told:
+                yield step
+            told.add(address)
 
     def clock(self, kind: str) -> Clock | None:
         """The programme's clock of a kind, if it has one."""
@@ -281,7 +301,8 @@ def read_programme(path: Path) -> Programme:
         mark = getattr(error, "problem_mark", None)
         raise ProgrammeError(f"{path.name}: line {mark.line + 1 if mark else '?'}: not YAML") from None
     except ValidationError as error:
-        raise ProgrammeError(f"{path.name}: {_first_fault(error)}") from None
+        field, why = first_fault(error)
+        raise ProgrammeError(f"{path.name}: {field or 'file'}: {why}") from None
     return programme.model_copy(update={"digest": _digest(content)})
 
 
@@ -289,8 +310,3 @@ def _digest(content: Any) -> str:
     """16 hexadecimal digits over the content, not the bytes: a comment changes no promise."""
     canonical = json.dumps(content, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}"

@@ -79,6 +79,7 @@ class OutreachLogged(Event):
 
     `step` is absent where it is not one of PUBLIC_STEPS; it then stands in the sealed StepDetail
     (`matcher` where matching depends on it, `desk` and `notifier` itself always).
+    `into` comes with `join-refused`: the closed case that the referral was to join.
     """
 
     name: ClassVar[str] = "outreach-logged"
@@ -88,3 +89,4 @@ class OutreachLogged(Event):
     step: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$")] | None = None
     match_id: UUID | None = None
     attempt: Annotated[int, Field(ge=1)] | None = None
+    into: UUID | None = None

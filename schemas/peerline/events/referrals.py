@@ -1,6 +1,6 @@
 """`peerline.referrals.v1`, written by intake: who asked for outreach, or for whom it is due."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -11,6 +11,21 @@ ReceivedAt = Annotated[
     AwareDatetime,
     Field(
         description="When the programme's clock starts: asked, reported or first identified; never the event's date."
+    ),
+]
+
+REPORTED_WITHIN = (72, 168, 336, 720)
+"""
+Classes of hours, the only ones in which an event says how long after something happened it was reported.
+
+None spans less than three days: `received_at` stands beside it, and a class of six hours would tell the event's date.
+"""
+
+ReportedWithin = Annotated[
+    Literal[72, 168, 336, 720] | None,
+    Field(
+        description="Hours, the least of these, within which an incident system first reported what had happened; "
+        "absent where it did not say when that was, where it took longer, and where no such system reported."
     ),
 ]
 
@@ -27,6 +42,7 @@ class ReferralCreated(Event):
     topic: ClassVar[Topic] = Topic.REFERRALS
 
     received_at: ReceivedAt
+    reported_within_hours: ReportedWithin = None
 
 
 class ReferralJoined(Event):
@@ -41,6 +57,7 @@ class ReferralJoined(Event):
 
     into: UUID
     received_at: ReceivedAt
+    reported_within_hours: ReportedWithin = None
 
 
 class ReferralAmended(Event):
@@ -64,6 +81,7 @@ class ParticipantUnresolved(Event):
     topic: ClassVar[Topic] = Topic.REFERRALS
 
     received_at: ReceivedAt
+    reported_within_hours: ReportedWithin = None
 
 
 class ReferralForgotten(Event):

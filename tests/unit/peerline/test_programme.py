@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from peerline.clocks import Elapsed
 from peerline.events import Firmness
 from peerline.programme import Door, ProgrammeError, read_programme, read_programmes
 
@@ -30,6 +31,7 @@ def test_shcp_promises_a_match_within_24_hours_and_48_on_weekends() -> None:
     clock = PROGRAMMES["shcp"].clock("match")
 
     assert clock is not None
+    assert isinstance(clock.due, Elapsed)
     assert (clock.due.weekday, clock.due.weekend) == (timedelta(hours=24), timedelta(hours=48))
     assert clock.firmness is Firmness.PROMISED
 
@@ -69,11 +71,38 @@ def test_rcaps_promises_no_time() -> None:
         ({"matching__capacity": 0}, "matching.capacity"),
         ({"audience": {}}, "audience"),
         ({"contact__silence": "-P1D"}, "contact.silence"),
+        ({"time_zone": "x" * 5000}, "time_zone"),
     ],
 )
 def test_a_wrong_file_names_its_field(tmp_path: Path, change: dict[str, Any], named: str) -> None:
     with pytest.raises(ProgrammeError, match=f"changed.yaml: {named}"):
         read_programme(written(tmp_path, **change))
+
+
+@pytest.mark.parametrize(
+    ("quoted", "unquoted", "named"),
+    [
+        ('to: "20:00"', "to: 20:00", "contact.hours.to"),
+        ('from: "08:00"', "from: 10:30", "contact.hours.from"),
+        ('to: "20:00"', "to: 20:00:00", "contact.hours.to"),
+        ("clocks:", "calendar: {country: NO}\nclocks:", "calendar.country"),
+        ("clocks:", "calendar: {country: CA, subdivision: ON}\nclocks:", "calendar.subdivision"),
+    ],
+)
+def test_what_yaml_would_read_otherwise_than_it_is_meant_must_stand_in_quotes(
+    tmp_path: Path, quoted: str, unquoted: str, named: str
+) -> None:
+    text = (FOLDER / "shcp.yaml").read_text()
+    assert quoted in text
+    (tmp_path / "changed.yaml").write_text(text.replace(quoted, unquoted))
+
+    with pytest.raises(ProgrammeError, match=f"changed.yaml: {named}: .*must stand in quotes"):
+        read_programme(tmp_path / "changed.yaml")
+
+
+def test_contact_hours_are_local_and_take_no_offset(tmp_path: Path) -> None:
+    with pytest.raises(ProgrammeError, match=r"contact\.hours\.to: .*takes no offset"):
+        read_programme(written(tmp_path, contact__hours={"from": "08:00", "to": "20:00Z"}))
 
 
 def test_a_kind_of_clock_stands_once(tmp_path: Path) -> None:
