@@ -56,6 +56,11 @@ async def _as_it_is(_connection: Connection) -> None:
     """
 
 
+async def wait_briefly(connection: Connection) -> None:
+    """Wait for a lock no longer than a second in this transaction: many that are done together must not wait for one."""
+    await connection.execute("SET LOCAL lock_timeout = '1s'")
+
+
 async def migrate(pool: Pool, service: Path, *, patience: float = 60) -> None:
     """
     Bring the database to the chassis' and the service's newest migration; raises MigrationError.

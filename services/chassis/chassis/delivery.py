@@ -254,7 +254,7 @@ def _targets(records: Sequence[RawRecord]) -> dict[Partition, int]:
 
 def _traceparents(decoded: Sequence[Decoded]) -> dict[UUID, str | None]:
     """The traces of the referrals that a batch is about; of a case that one joins, that of the one that joins."""
-    joined = {item.event.into: item.traceparent for item in decoded if isinstance(item.event, ReferralJoined)}
+    joined = {item.event.into: item.traceparent for item in decoded if type(item.event) is ReferralJoined}
     return joined | {item.event.referral_id: item.traceparent for item in decoded}
 
 

@@ -68,7 +68,8 @@ class Freshness:
         self._unnoted: dict[Partition, Reached] = {}
         self._listed: set[Partition] = set()
         self._since: datetime | None = None
-        self._answered: float | None = None
+        self.heard_at: float | None = None
+        """When the broker last answered (the loop's time)."""
 
     async def horizon(self, connection: Connection, now: datetime) -> Horizon:
         """Up to where time may decide in this transaction, whose time is `now`; NEVER where nothing was read yet."""
@@ -79,8 +80,7 @@ class Freshness:
     @property
     def hears_broker(self) -> bool:
         """Whether the broker has answered lately."""
-        answered = self._answered
-        return answered is not None and asyncio.get_running_loop().time() - answered < SILENT
+        return self.heard_at is not None and asyncio.get_running_loop().time() - self.heard_at < SILENT
 
     async def keep(self, pool: Pool, subscription: "Subscription") -> None:
         """Ask and note, until cancelled; a failure leaves the notes as old as they are."""
@@ -137,7 +137,7 @@ class Freshness:
                 await consumer.end_offsets([TopicPartition(*each) for each in sorted(self._listed)[:1]])
             ends = await _ends(consumer, partitions, subscription.position)
         if ends or self._listed:
-            self._answered = asyncio.get_running_loop().time()
+            self.heard_at = asyncio.get_running_loop().time()
         positions = {partition: subscription.position(partition) for partition in ends}
         self.lag = {partition: max(0, end - max(positions[partition], 0)) for partition, end in ends.items()}
         return self.answer(now, ends, positions)

@@ -126,12 +126,20 @@ class Health:
                 log.warning("gauges_failed", error=type(error).__name__)
 
     async def _measure(self) -> None:
+        found = await self.checks()
+        for name, check in found.items():
+            metrics.CHECKS.labels(name).set(check["ok"])
+        metrics.PARTITIONS_STALLED.set(len(found["consumer"]["stalled"]))
+        if "error" in found["database"] or "error" in found["restored"]:
+            return  # what only the database knows stays as it was
+        metrics.OUTBOX_DEPTH.set(found["database"]["outbox_rows"])
+        metrics.OUTBOX_AGE.set(found["database"]["outbox_oldest_seconds"])
+        metrics.RESTORED_HALT.set("halted_since" in found["restored"])
+        await self._measure_worklist()
+
+    async def _measure_worklist(self) -> None:
         async with self._transactions.pool.acquire() as connection:
-            depth, age = await outbox.backlog(connection)
             items = await worklist.summary(connection)
-            metrics.RESTORED_HALT.set(await restored.is_halted(connection))
-        metrics.OUTBOX_DEPTH.set(depth)
-        metrics.OUTBOX_AGE.set(age)
         metrics.WORKLIST_ITEMS.clear()
         metrics.WORKLIST_AGE.clear()
         for kind, count, oldest in items:

@@ -12,7 +12,7 @@ from asyncpg import TransactionRollbackError
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from starlette.exceptions import HTTPException
@@ -115,12 +115,12 @@ async def transactions_of(request: Request) -> Transactions:
 
 def refuse_unguarded(app: FastAPI) -> None:
     """Raise LookupError for a route that neither requires a token nor says that it is public."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and not _guarded(route):
+    for route in iter_route_contexts(app.routes):  # those of its routers too, which do not stand among its own
+        if isinstance(route.original_route, APIRoute) and not _guarded(route):
             raise LookupError(f"{route.path} has neither require() nor public")
 
 
-def _guarded(route: APIRoute) -> bool:
+def _guarded(route: RouteContext) -> bool:
     return any(dependency.call in _GUARDS for dependency in route.dependant.dependencies)
 
 

@@ -7,11 +7,13 @@ Libraries' own records are reduced to logger, level and exception class: their t
 import contextlib
 import logging
 import sys
+from collections import Counter
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
+EACH = 10.0  # seconds in which one line of a library's code is written once
 ALLOWED = frozenset(
     [
         "event",
@@ -72,13 +74,28 @@ class Lines:
 
 
 class LibraryRecords(logging.Handler):
-    """Writes what a library has to say without its text."""
+    """Writes what a library has to say without its text, and of what it says over and over a line in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: dict[str, float] = {}
+        self._unwritten: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line: which logger, and the class of the exception if there is one."""
+        """
+        One line: which logger, where in it, the class of the exception if there is one, and how often since the last.
+
+        While a broker is away aiokafka says so thousands of times a second.
+        """
+        source = f"{record.module}:{record.lineno}"
+        self._unwritten[source] += 1
+        if record.created - self._written.get(source, 0.0) < EACH:
+            return
+        self._written[source] = record.created
+        count = self._unwritten.pop(source)
         error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         structlog.get_logger().log(
-            record.levelno, "library_message", what=record.name, error=error, source=f"{record.module}:{record.lineno}"
+            record.levelno, "library_message", what=record.name, error=error, source=source, count=count
         )
 
 

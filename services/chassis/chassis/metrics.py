@@ -6,9 +6,10 @@ Labels are bounded sets (a topic, a kind); never an id, a person, a unit or a pr
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 REGISTRY = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=REGISTRY)  # memory, CPU and when the process started, under the names that are usual
 
 
 def counter(name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
@@ -41,7 +42,12 @@ BATCH_SIZE = histogram("batch_size", "Records in a batch.", (1, 2, 5, 10, 25, 50
 DELIVERY_FAILURES = counter(
     "delivery_failures", "Batches that failed and are tried again; cause: world, ours (a bug).", ["cause", "error"]
 )
+CLIENTS_MADE_ANEW = counter(
+    "clients_made_anew", "Kafka clients replaced: no partition was readable, or the broker was unheard.", ["reason"]
+)
+CHECKS = gauge("check_ok", "1 where a check of /ready was good when it was last made.", ["check"])
 PARTITIONS_HELD = gauge("partitions_held", "Partitions waiting out a failure.")
+PARTITIONS_STALLED = gauge("partitions_stalled", "Partitions that have records and have not moved for a minute.")
 TOPICS_HALTED = gauge("topics_halted", "Input topics halted because too much of them was set aside.")
 GROUP_OFFSETS_DIFFER = counter(
     "group_offsets_differ",

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import outbox, restored
-from chassis.clients import started, stopped
+from chassis.clients import dropped, started
 from chassis.database import Connection
 from chassis.decoding import RawRecord
 from chassis.log import logger
 
 BATCH = 500
+PATIENCE = 30.0  # seconds for the next records: they are there
 LOOK_BACK = 500
 """So many known records of a partition are read too: copies of a frozen leader's last ones are told by them."""
 
@@ -69,7 +70,8 @@ class Comparison:
         await self._place([TopicPartition(topic, number) for number in partitions])
         unread = {partition for partition, end in self.ends.items() if self.starts[partition] < end}
         while unread:
-            batches = await self.consumer.getmany(*unread, timeout_ms=500, max_records=BATCH)
+            async with asyncio.timeout(PATIENCE):
+                batches = await self._read(unread)
             for records in batches.values():
                 await self._take(records)
             unread = {each for each in unread if await self.consumer.position(each) < self.ends[each]}
@@ -77,6 +79,11 @@ class Comparison:
             await restored.move(self.connection, {each.partition: end for each, end in self.ends.items()})
             await restored.trust_no_more(self.connection)
         return self.found
+
+    async def _read(self, unread: Collection[TopicPartition]) -> dict[TopicPartition, list[RawRecord]]:
+        while True:
+            if batches := await self.consumer.getmany(*unread, timeout_ms=500, max_records=BATCH):
+                return dict(batches)
 
     async def _place(self, partitions: Sequence[TopicPartition]) -> None:
         """Stand where each partition is to be read from: a little before what is not known."""
@@ -136,4 +143,4 @@ async def _reading(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         await asyncio.sleep(0)
         yield consumer
     finally:
-        await stopped(consumer.stop())
+        await dropped(consumer)

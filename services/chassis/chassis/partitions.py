@@ -46,7 +46,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._has_joined = False
         self._waiting: dict[Partition, asyncio.Task[None]] = {}
         self._failing: set[Partition] = set()
-        self._gaps: set[tuple[Partition, int]] = set()
+        self._read_again_from: dict[Partition, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -80,15 +80,20 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             key = (partition.topic, partition.partition)
             self.positions.pop(key, None)
             self._failing.discard(key)
+            self._read_again_from.pop(key, None)
             if waiting := self._waiting.pop(key, None):
                 waiting.cancel()
+
+    def forget(self) -> None:
+        """Hold nothing any more: the client that held it is gone."""
+        self.on_partitions_revoked([TopicPartition(*partition) for partition in self.positions])
 
     def ours(self, records: Sequence[RawRecord]) -> list[RawRecord]:
         """
         The records that are to be taken now, in order.
 
-        A gap before the first one of a partition means that something was read and dropped here, or is gone
-        from the topic: take it over again once, which goes back and says what is gone.
+        A gap means that something was read and dropped here, or is gone from the topic: take the partition over
+        again, which goes back to our position and says what is gone.
         """
         taken: list[RawRecord] = []
         expected = {partition: position.next_offset for partition, position in self.positions.items()}
@@ -97,14 +102,22 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             due = expected.get(partition)
             if due is None or record.offset < due or not self.is_read(partition):
                 continue
-            if BEGINNING < due < record.offset and (partition, due) not in self._gaps:
-                self._gaps.add((partition, due))
+            if BEGINNING < due < record.offset and self._goes_back(partition, due, record.offset):
                 expected.pop(partition)
-                self.retake([partition])
                 continue
             expected[partition] = record.offset + 1
             taken.append(record)
         return taken
+
+    def _goes_back(self, partition: Partition, due: int, offset: int) -> bool:
+        """Whether to read again from our position; what lacks a record still was the end of a transaction, say."""
+        start = self.positions[partition].next_offset
+        if self._read_again_from.get(partition) == start:
+            log.warning("offsets_without_records", topic=partition[0], partition=partition[1], count=offset - due)
+            return False
+        self._read_again_from[partition] = start
+        self.retake([partition])
+        return True
 
     def moved(self, positions: Mapping[Partition, Position]) -> None:
         """Note where partitions stand now, except those that were taken from us meanwhile."""

@@ -5,8 +5,6 @@ A record whose header has a name that is not UTF-8 makes it raise, each time ane
 what it had read of the others is dropped with it.
 """
 
-import asyncio
-
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
@@ -20,12 +18,17 @@ BUSY, QUIET = 50, 250  # ms for which the broker may hold a fetch back that find
 log = logger("chassis")
 
 
+class NothingReadable(Exception):
+    """Not one partition can be read: that is the client's, not a record's."""
+
+
 async def read(consumer: AIOKafkaConsumer, partitions: Partitions) -> tuple[RawRecord, ...]:
     """
     The next records, in each partition's order.
 
     A record that the client cannot read is given without key, headers and value, so that it is set aside by
-    its place. A partition that cannot be read at all waits, and the others go on.
+    its place. A partition that cannot be read at all waits, and the others go on; raises NothingReadable where
+    there are no others.
     """
     try:
         found = await consumer.getmany(timeout_ms=WAIT, max_records=MOST_RECORDS)
@@ -52,15 +55,18 @@ def _pace(consumer: AIOKafkaConsumer, milliseconds: int) -> None:
 
 async def _one_by_one(consumer: AIOKafkaConsumer, partitions: Partitions) -> tuple[RawRecord, ...]:
     records: list[RawRecord] = []
+    is_any_readable = False
     for partition in sorted(consumer.assignment() - consumer.paused()):
         try:
             records += await _of_one(consumer, partition)
+            is_any_readable = True
         except ConsumerStoppedError:
             raise
         except Exception as error:  # noqa: BLE001  this one waits
             log.error("partition_unreadable", topic=partition.topic, partition=partition.partition, error=_name(error))
             partitions.hold((partition.topic, partition.partition), pause_after(5))
-            await asyncio.sleep(1)  # it may be the client rather than a partition
+    if not is_any_readable:
+        raise NothingReadable
     return tuple(records)
 
 

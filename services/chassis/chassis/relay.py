@@ -27,7 +27,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 
 from chassis import metrics, outbox, own_topic, restored
 from chassis.bell import Bell
-from chassis.clients import are_we_cancelled, stopped
+from chassis.clients import CLIENT_FAULTS, are_we_cancelled, disconnected, stopped
 from chassis.database import Connection
 from chassis.failures import THE_WORLD
 from chassis.log import logger
@@ -49,6 +49,7 @@ LEASE = {
 }
 """How long PostgreSQL keeps the connection, and so the lock, of a leader that says nothing."""
 PULSE = 5.0  # seconds between signs of life while Kafka is waited for
+PATIENCE = 60.0  # seconds for Kafka; a send gives up after 20, unless the producer has failed for good
 REFUSED = 30.0  # seconds for which the referral of a refused record waits
 log = logger("chassis")
 
@@ -107,7 +108,7 @@ class Relay:
                         await restored.vouch(connection)
                         vouched = True
                     await self._publish_all(producer, connection)
-            except KafkaError as error:
+            except CLIENT_FAULTS as error:
                 _failed(error)
             await connection.execute("SELECT 1")
             await asyncio.sleep(STANDBY)
@@ -126,7 +127,7 @@ class Relay:
 
     async def _compare(self, connection: Connection, producer: AIOKafkaProducer) -> None:
         """Compare the database with its topic; what it had lost halts the sending (restored.py)."""
-        partitions = await producer.partitions_for(self._own_topic)
+        partitions = await _awake(connection, producer.partitions_for(self._own_topic))
         found = await own_topic.compare(connection, self._bootstrap, self._own_topic, partitions, self._recall)
         if found:
             metrics.LOST_EVENTS.inc(found)
@@ -210,11 +211,15 @@ class Relay:
 
 
 async def _awake(connection: Connection, waiting: Awaitable[Any]) -> Any:
-    """Wait for Kafka while the connection lasts; raises what the database does once it is lost."""
+    """Wait for Kafka while the connection lasts; raises what the database does once it is lost, or TimeoutError."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
     task = asyncio.ensure_future(waiting)
     try:
         while not (await asyncio.wait([task], timeout=PULSE))[0]:
             await connection.execute("SELECT 1")
+            if clock() - began > PATIENCE:
+                raise TimeoutError
         return task.result()
     finally:
         task.cancel()
@@ -238,6 +243,7 @@ async def _drop(producer: AIOKafkaProducer) -> None:
     for waiter in waiters:
         waiter.exception()  # nobody waits for these; asyncio would log each as an error
     await stopped(producer.stop(), PULSE)
+    await disconnected(producer.client)
 
 
 def _failed(error: BaseException) -> None:

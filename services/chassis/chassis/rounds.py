@@ -24,18 +24,20 @@ class Round:
     A named piece of recurring work.
 
     `run` does what is due in small transactions and gives the time until something is due again, by the
-    database's clock, or None where only a wake-up brings work. After a database was set back it waits until an
-    operator has looked, unless it may go on `while_halted`.
+    database's clock, or None where only a wake-up brings work. One that is not `woken` hears no wake-ups: time alone
+    brings it work. After a database was set back it waits until an operator has looked, unless it may go on
+    `while_halted`.
     """
 
     name: str
     run: Callable[[Transactions], Awaitable[timedelta | None]]
     while_halted: bool = False
+    woken: bool = True
 
 
 async def keep_running(work: Round, transactions: Transactions, bell: Bell) -> None:
     """Run a round whenever it is due or rung for, until cancelled; a failure is waited out."""
-    rung = bell.hear(ROUNDS_BELL)
+    rung = bell.hear(ROUNDS_BELL) if work.woken else asyncio.Event()
     pause, pace = FIRST_PAUSE, Pace()
     while True:
         await pace.rest()

@@ -19,13 +19,12 @@ from peerline.events import Topic
 from peerline.programme import ProgrammeError, read_programmes
 from pydantic import ValidationError
 
-from chassis import health, http, log, operations, restored, resuming, telemetry, worklist
+from chassis import health, http, log, membership, operations, resuming, telemetry, worklist
 from chassis.bell import Bell
 from chassis.clients import are_we_cancelled
 from chassis.consumer import Consumer
-from chassis.database import Pool, migrate, open_pool
+from chassis.database import migrate, open_pool
 from chassis.delivery import Delivery
-from chassis.failures import THE_WORLD
 from chassis.freshness import Freshness
 from chassis.keys import KeyFault, read_keys
 from chassis.recovery import Recaller, Recovery
@@ -168,30 +167,14 @@ async def _start(service: Service, surroundings: Surroundings, app: FastAPI, sta
     for coroutine in work:
         stack.push_async_callback(_cancel, asyncio.create_task(_never_ending(coroutine)))
     stack.push_async_callback(subscription.broker.stop)
-    stack.push_async_callback(_cancel, asyncio.create_task(_start_consumer(subscription, pool)))
+    stack.push_async_callback(
+        _cancel, asyncio.create_task(_never_ending(membership.keep(subscription, freshness, pool)))
+    )
 
 
 def _topics_of(service: Service) -> list[Topic]:
     """What a service reads, and what it writes."""
     return list(dict.fromkeys([*service.consumer.topics, OWN_TOPIC[service.name]]))
-
-
-async def _start_consumer(subscription: Subscription, pool: Pool) -> None:
-    """Join the group once the database was compared, however long the broker stays away; HTTP answers meanwhile."""
-    while True:
-        try:
-            await restored.wait_until_compared(pool)
-            await subscription.broker.start()
-            return
-        except THE_WORLD as error:
-            log.logger("chassis").warning("broker_awaited", error=type(error).__name__)
-            if subscription.kafka:
-                await subscription.kafka.stop()
-            await asyncio.sleep(0.5)
-        except Exception as error:  # noqa: BLE001  without a consumer a service is not alive
-            log.logger("chassis").error("consumer_failed", error=type(error).__name__)
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
 
 
 async def _never_ending(work: Awaitable[None]) -> None:

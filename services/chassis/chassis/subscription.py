@@ -17,6 +17,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from chassis import metrics, quarantine
+from chassis.clients import dropped, stopped
 from chassis.consumer import Consumer
 from chassis.decoding import RawRecord
 from chassis.delivery import Delivery, Halted
@@ -25,10 +26,12 @@ from chassis.log import logger
 from chassis.offsets import BEGINNING, Fenced, Partition
 from chassis.pace import SMALL, Pace
 from chassis.partitions import Partitions, partition_of, pause_after
-from chassis.reading import BUSY, read
+from chassis.reading import BUSY, NothingReadable, read
 from chassis.work import Transactions
 
 PERSISTENT = 15 * 60.0  # seconds after which a failure of one record, while others pass, is that record's
+BETWEEN_READS = 1.0  # seconds, while nothing can be read
+PATIENCE = 90.0  # seconds for a batch at work to end: longer than any transaction that it is in
 log = logger("chassis")
 
 
@@ -63,6 +66,8 @@ class Subscription:
         self._troubles: dict[Partition, Trouble] = {}
         self._setbacks = 0
         self._pace = Pace()
+        self.unreadable_since: float | None = None
+        """Since when not one partition could be read (the loop's time)."""
 
     def _subscribe(self, topics: Sequence[str], group: str) -> BatchSubscriber:
         subscriber = self.broker.subscriber(
@@ -87,7 +92,27 @@ class Subscription:
 
     async def _read(self, consumer: AIOKafkaConsumer) -> tuple[RawRecord, ...]:
         await self._pace.rest()
-        return await read(consumer, self.partitions)
+        try:
+            records = await read(consumer, self.partitions)
+        except NothingReadable:
+            self.unreadable_since = self.unreadable_since or asyncio.get_running_loop().time()
+            await asyncio.sleep(BETWEEN_READS)
+            return ()
+        self.unreadable_since = None
+        return records
+
+    async def leave(self) -> None:
+        """
+        Leave the group with this client, whatever of it still works; the broker can be started again.
+
+        The client first: FastStream's stop would wait for it without end, and then for the batch that is at work.
+        """
+        self._subscriber.running = False  # nothing more is read
+        if self.kafka is not None:
+            await dropped(self.kafka)
+        await stopped(self.broker.stop(), PATIENCE)
+        self.partitions.forget()
+        self.unreadable_since = None
 
     @property
     def kafka(self) -> AIOKafkaConsumer | None:
@@ -186,8 +211,9 @@ class Subscription:
     async def _deliver(self, records: Sequence[RawRecord], *, give_up: bool = False) -> None:
         started = asyncio.get_running_loop().time()
         positions = self.partitions.positions
-        held = {each: positions[each] for each in set(map(partition_of, records)) if each in positions}
-        if len(held) < len(set(map(partition_of, records))):
+        wanted = set(map(partition_of, records))
+        held = {each: positions[each] for each in wanted if each in positions}
+        if len(held) < len(wanted):
             raise Fenced  # revoked while an earlier part of the batch was taken
         self.partitions.moved(await self._delivery.deliver(records, held, give_up=give_up))
         self._setbacks = 0
