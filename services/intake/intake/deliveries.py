@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from asyncpg import LockNotAvailableError
 from chassis import Transactions, UnitOfWork
+from chassis.database import wait_briefly
 from chassis.failures import Cause, cause_of
 from chassis.http import Problem
 
@@ -90,14 +92,15 @@ class Deliveries:
 
 
 async def _take_group(transactions: Transactions, group: Group) -> None:
-    """Decide together; where that fails by a fault of ours, or one is too large, one by one: it costs only its own."""
+    """Decide together; where that fails by one of them, or may have, each by itself: it costs only its own."""
     try:
         async with transactions.begin() as work:
+            if len(group) > 1:
+                await wait_briefly(work.connection)
             outcomes: Sequence[Taken | Exception] = await decide(work, [delivery for delivery, _ in group])
     except Exception as error:  # noqa: BLE001  raised where each was asked for
-        if len(group) > 1 and cause_of(error) is not Cause.WORLD:
-            for each in group:
-                await _take_group(transactions, [each])
+        if len(group) > 1 and (isinstance(error, LockNotAvailableError) or cause_of(error) is not Cause.WORLD):
+            await asyncio.gather(*[_take_group(transactions, [each]) for each in group])
             return
         outcomes = [error] * len(group)
     for (_, waiting), outcome in zip(group, outcomes, strict=True):

@@ -41,7 +41,7 @@ async def follow_outreach(steps: Sequence[OutreachLogged], work: UnitOfWork) -> 
     await incidents.hold_directory(work.connection)
     book = await casework.book_of_referrals(work, {step.referral_id for step in acting})
     for step in acting:
-        note_step(book.cases, book.directory, step.referral_id, step.step or "")
+        note_step(book.cases, book.directory, step.referral_id, step.step or "", step.into)
     await casework.save(work, book)
 
 

@@ -1,6 +1,7 @@
 """From what was decided to what is published: the public part, and one sealed compartment per audience."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from chassis import UnitOfWork
 from peerline.compartments import ContactProfile, MatchingProfile, Origin, Recollection, WithdrawalKind
 from peerline.compartments import Withdrawal as WithdrawalNotice
 from peerline.events import (
+    REPORTED_WITHIN,
     Audience,
     Event,
     ParticipantUnresolved,
@@ -47,17 +49,13 @@ def event_of(work: UnitOfWork, fact: Fact) -> Event:
     match fact.kind:
         case FactKind.CREATED:
             sealed = _about_person(work, fact, ReferralCreated)
-            return ReferralCreated(
-                **_head(work, ReferralCreated, referral), sealed=sealed, received_at=referral.received_at
-            )
+            return ReferralCreated(**_head(work, ReferralCreated, referral), **_request(referral), sealed=sealed)
         case FactKind.JOINED:
             return _joined(work, fact)
         case FactKind.UNRESOLVED:
             desk = work.seal(Audience.DESK, origin_of(referral), ParticipantUnresolved, referral.referral_id)
             return ParticipantUnresolved(
-                **_head(work, ParticipantUnresolved, referral),
-                sealed=Sealed(desk=desk),
-                received_at=referral.received_at,
+                **_head(work, ParticipantUnresolved, referral), **_request(referral), sealed=Sealed(desk=desk)
             )
         case FactKind.AMENDED:
             return _amended(work, fact)
@@ -81,7 +79,7 @@ def _joined(work: UnitOfWork, fact: Fact) -> ReferralJoined:
         **_head(work, ReferralJoined, referral, referral.into),  # once refused, it may join another
         sealed=_about_person(work, fact, ReferralJoined),
         into=referral.into,
-        received_at=referral.received_at,
+        **_request(referral),
     )
 
 
@@ -102,6 +100,16 @@ def _head(work: UnitOfWork, event: type[Event], referral: Referral, *parts: int 
         "sequence": referral.sequence,
         "occurred_at": work.now,
     }
+
+
+def _request(referral: Referral) -> dict[str, Any]:
+    after = referral.inputs.reported_after
+    return {"received_at": referral.received_at, "reported_within_hours": None if after is None else class_of(after)}
+
+
+def class_of(after: timedelta) -> int | None:
+    """The least class of hours that holds how long after it happened something was reported; None beyond them."""
+    return next((hours for hours in REPORTED_WITHIN if after <= timedelta(hours=hours)), None)
 
 
 def _about_person(work: UnitOfWork, fact: Fact, event: type[Event]) -> Sealed:

@@ -6,23 +6,15 @@ from typing import Any
 import pytest
 from intake.domain.book import Book, Incident, SourceTerms
 from intake.domain.cases import Fact, FactKind, Withdrawal
-from intake.domain.incident import Involvement, Participant
+from intake.domain.incident import Participant
 from intake.domain.outcomes import note_step
 from intake.domain.people import Directory
 from intake.domain.referring import (
     Arrival,
-    Tally,
-    add_people,
-    look_again,
-    offer_late,
     take_report,
-    tally_of,
 )
 from intake.domain.settling import (
     CONFLICTING_REPORT,
-    DECIDE_INVOLVEMENT,
-    NOBODY_NAMED,
-    OLD_REPORT,
     PARTICIPANT_REMOVED,
 )
 
@@ -220,62 +212,36 @@ def test_a_refused_join_proves_that_the_case_is_closed() -> None:
     assert last(book, FactKind.JOINED).referral.into == joined.referral_id
 
 
-def test_a_late_report_is_held_for_a_person_and_keeps_its_clock_when_let_through() -> None:
+def test_a_case_that_outreach_let_stand_is_not_taken_back_by_a_further_retraction() -> None:
     book = a_book_that_knows(1)
-    arrival = take(book, 1, 1, occurred_at=NOON - timedelta(days=15))
-    assert (facts(book), wanted(book)) == ([], {OLD_REPORT})
-    assert tally_of(book, arrival.incident) == Tally(held=1)
+    take(book, 1, 1)
+    case = last(book, FactKind.CREATED).referral.referral_id
+    take(book, 1, 1, retracted=True)
+    note_step(book.cases, book.directory, case, "retraction-declined")
+    take(book, 2, 1)
 
-    offer_late(book, arrival.incident, TERMS, NOON + timedelta(days=1))
+    take(book, 2, 1, retracted=True)
+    take(book, 3, 1)
 
-    assert last(book, FactKind.CREATED).referral.received_at == NOON - HOUR
-
-
-def test_the_directory_alone_never_reaches_out_after_an_old_incident() -> None:
-    book = a_book()
-    book.directory = Directory([a_person(1, "nurse")])
-    arrival = take(book, 1, 1)
-
-    book.directory = Directory([a_person(1)])
-    look_again(book, arrival.incident, TERMS, NOON + timedelta(days=30))
-
-    assert facts(book) == []
-    assert tally_of(book, arrival.incident) == Tally(not_eligible=1)
+    assert facts(book) == ["created", "withdrawn", "joined", "withdrawn", "joined"]
+    assert last(book, FactKind.WITHDRAWN).referral.into == case
 
 
-def test_an_incident_that_names_nobody_is_asked_about_once() -> None:
+def test_a_join_is_refused_only_where_it_stands_now() -> None:
     book = a_book_that_knows(1)
-    arrival = take(book, 1)
-    assert wanted(book) == {NOBODY_NAMED}
-    book.items.clear()
+    take(book, 1, 1)
+    take(book, 2, 1)
+    joined = last(book, FactKind.JOINED).referral
+    assert joined.into
+    note_step(book.cases, book.directory, joined.into, "closed")
+    take(book, 3, 1)
+    note_step(book.cases, book.directory, joined.referral_id, "join-refused", joined.into)
+    into_the_third = last(book, FactKind.JOINED).referral
 
-    take(book, 1, severity=4)
-    assert wanted(book) == set()
-    add_people(book, arrival.incident, (a_participant(1),), TERMS, NOON + HOUR)
+    note_step(book.cases, book.directory, joined.referral_id, "join-refused", joined.into)
 
-    assert last(book, FactKind.CREATED).referral.received_at == NOON + HOUR
-
-
-def test_only_newly_named_authors_are_asked_about_again() -> None:
-    book = a_book_that_knows(1)
-    author, other = (a_participant(number, involvement=Involvement.AUTHOR) for number in (2, 3))
-    take(book, 1, 1, author)
-    assert wanted(book) == {DECIDE_INVOLVEMENT}
-    book.items.clear()
-
-    take(book, 1, 1, author, severity=4)
-    assert wanted(book) == set()
-    take(book, 1, 1, author, other)
-
-    assert wanted(book) == {DECIDE_INVOLVEMENT}
-
-
-def test_an_incident_that_was_retracted_before_anything_else_came_refers_nobody() -> None:
-    book = a_book_that_knows(1)
-
-    arrival = take(book, 1, 1, retracted=True)
-
-    assert (facts(book), wanted(book), tally_of(book, arrival.incident)) == ([], set(), Tally())
+    assert book.cases.get(joined.referral_id) == into_the_third
+    assert facts(book) == ["created", "joined", "created", "joined"]
 
 
 def test_an_incident_is_kept_with_its_first_receipt() -> None:

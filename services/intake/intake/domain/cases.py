@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -36,7 +36,7 @@ class Withdrawal(StrEnum):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What later compartments of a referral are made of, beside the directory; kept encrypted."""
+    """What later events of a referral are made of, beside the directory; kept encrypted."""
 
     door: str
     source: str | None = None
@@ -45,6 +45,8 @@ class Inputs:
     contact: Contact | None = field(default=None, repr=False)
     """What a source that is trusted for it says, which goes before the directory."""
     preferences: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    reported_after: timedelta | None = field(default=None, repr=False)
+    """How long after it happened the incident was first reported."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Referral:
     """Whether it was ever a case of its own."""
     retracted: bool = False
     """Whether its source took it back; a case may stand on for others that joined it."""
+    stands: bool = False
+    """Whether outreach has let it stand in spite of that, as it will each time: the person has been contacted."""
     excluded: Names = NOBODY
     sequence: int = 0
     traceparent: str | None = None
@@ -224,7 +228,7 @@ def retract(cases: Cases, referral: Referral) -> None:
     The source takes one referral back.
 
     A case that others have joined stands on for them until the last of them is taken back: closing it
-    would drop a person for an incident that was not retracted.
+    would drop a person for an incident that was not retracted. One that outreach has let stand is its own.
     """
     if referral.retracted or referral.standing in (Standing.WITHDRAWN, Standing.CLOSED):
         return
@@ -233,7 +237,7 @@ def retract(cases: Cases, referral: Referral) -> None:
         return
     withdraw(cases, referral, Withdrawal.RETRACTED)
     case = cases.get(referral.into)
-    if case is None or case.standing != Standing.OPEN or not case.retracted:
+    if case is None or case.standing != Standing.OPEN or not case.retracted or case.stands:
         return
     if not cases.relying_on(case.referral_id, Standing.JOINED):
         withdraw(cases, case, Withdrawal.RETRACTED)

@@ -170,6 +170,17 @@ def received_at(report: IncidentReport, arrived_at: datetime) -> datetime:
     return report.recorded_at
 
 
+def reported_after(report: IncidentReport, received_at: datetime) -> timedelta | None:
+    """
+    Return how long after it happened an incident was reported; None where the source does not say, or cannot be right.
+
+    A day without a time counts from its first moment, a month without a day from its last.
+    """
+    if report.occurred_at is None or report.occurred_at > received_at:
+        return None
+    return received_at - report.occurred_at
+
+
 def is_too_old(report: IncidentReport, arrived_at: datetime, age_limit: timedelta) -> bool:
     """Whether the incident happened longer before its arrival than the source's age limit allows."""
     happened = report.occurred_at or report.detected_at or report.recorded_at

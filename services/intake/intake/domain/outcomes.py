@@ -13,8 +13,12 @@ STEPS = frozenset({CLOSED, JOIN_REFUSED, RETRACTION_DECLINED})
 """The steps of outreach that intake acts on."""
 
 
-def note_step(cases: Cases, directory: Directory, referral_id: UUID, step: str) -> None:
-    """Follow one step of outreach; a step about a referral that is not known, or that came before, does nothing."""
+def note_step(cases: Cases, directory: Directory, referral_id: UUID, step: str, into: UUID | None = None) -> None:
+    """
+    Follow one step of outreach; a step about a referral that is not known, or that came before, does nothing.
+
+    `into` is the case that a join was refused into; what joined another since is not refused there.
+    """
     referral = cases.get(referral_id)
     if referral is None:
         return
@@ -22,7 +26,7 @@ def note_step(cases: Cases, directory: Directory, referral_id: UUID, step: str) 
         _close(cases, directory, referral)
     elif step == RETRACTION_DECLINED and referral.standing == Standing.WITHDRAWN and referral.retracted:
         _stand(cases, directory, referral)
-    elif step == JOIN_REFUSED and referral.standing == Standing.JOINED:
+    elif step == JOIN_REFUSED and referral.standing == Standing.JOINED and into in (None, referral.into):
         _refuse_join(cases, directory, referral)
 
 
@@ -37,7 +41,7 @@ def _close(cases: Cases, directory: Directory, case: Referral) -> None:
 
 def _stand(cases: Cases, directory: Directory, case: Referral) -> None:
     """Somebody had been contacted, so the offer stands in spite of the retraction."""
-    cases.keep(replace(case, standing=Standing.OPEN))
+    cases.keep(replace(case, standing=Standing.OPEN, stands=True))
     _place_waiting(cases, directory, case)
 
 

@@ -130,7 +130,13 @@ def _refer(
         names=names,
         standing=Standing.UNRESOLVED,
         received_at=received_at,
-        inputs=Inputs(ADVERSE_EVENT, incident.source, incident.report.incident_id, contact=participant.contact),
+        inputs=Inputs(
+            ADVERSE_EVENT,
+            incident.source,
+            incident.report.incident_id,
+            contact=participant.contact,
+            reported_after=incidents.reported_after(incident.report, incident.received_at),
+        ),
         excluded=excluded_from(book, incident, person) if person else frozenset(),
         traceparent=traceparent,
     )

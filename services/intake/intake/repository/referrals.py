@@ -62,19 +62,21 @@ async def save_referrals(connection: Connection, vault: Vault, referrals: Mappin
     await connection.execute(
         """
         INSERT INTO referral AS r (referral_id, programme, digest, incident_key, person_id, names, standing,
-                                   received_at, inputs, into_id, opened, retracted, excluded, sequence, traceparent)
+                                   received_at, inputs, into_id, opened, retracted, excluded, sequence, traceparent,
+                                   stands)
         SELECT referral_id, programme, digest, incident_key, person_id, string_to_array(names, ','), standing,
-               received_at, inputs, into_id, opened, retracted, string_to_array(excluded, ','), sequence, traceparent
+               received_at, inputs, into_id, opened, retracted, string_to_array(excluded, ','), sequence, traceparent,
+               stands
           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
                       $8::timestamptz[], $9::bytea[], $10::uuid[], $11::boolean[], $12::boolean[], $13::text[],
-                      $14::integer[], $15::text[])
+                      $14::integer[], $15::text[], $16::boolean[])
                AS t (referral_id, programme, digest, incident_key, person_id, names, standing,
-                     received_at, inputs, into_id, opened, retracted, excluded, sequence, traceparent)
+                     received_at, inputs, into_id, opened, retracted, excluded, sequence, traceparent, stands)
         ON CONFLICT (referral_id) DO UPDATE
            SET programme = excluded.programme, digest = excluded.digest, person_id = excluded.person_id,
                names = excluded.names, standing = excluded.standing, into_id = excluded.into_id,
                opened = excluded.opened, retracted = excluded.retracted, excluded = excluded.excluded,
-               sequence = greatest(r.sequence, excluded.sequence)
+               stands = excluded.stands, sequence = greatest(r.sequence, excluded.sequence)
         """,
         *_columns(vault, rows),
     )
@@ -160,6 +162,7 @@ def _columns(vault: Vault, rows: Sequence[Referral]) -> tuple[list[Any], ...]:
         [",".join(sorted(r.excluded)) for r in rows],
         [r.sequence for r in rows],
         [r.traceparent for r in rows],
+        [r.stands for r in rows],
     )
 
 
@@ -185,4 +188,5 @@ def _read(vault: Vault, row: asyncpg.Record) -> Referral:
         excluded=frozenset(row["excluded"]),
         sequence=row["sequence"],
         traceparent=row["traceparent"],
+        stands=row["stands"],
     )
