@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from chassis import UnitOfWork
 from chassis.worklist import Change, id_of
-from peerline.events import DeadlineEvent, WorklistChanged
+from peerline.escalation import COORDINATOR, ROLES
+from peerline.events import DeadlineAcknowledged, DeadlineBreached, DeadlineEscalated, DeadlineEvent, WorklistChanged
 
-from notifier.repository import notices
-from notifier.repository.notices import Attention
+from notifier.repository import escalations, waiting
+from notifier.repository.escalations import Escalation
+from notifier.repository.waiting import Attention
 
 
 async def note_own(work: UnitOfWork, change: Change) -> None:
@@ -37,10 +39,35 @@ async def note_news(work: UnitOfWork, events: Iterable[DeadlineEvent]) -> None:
             opened_at=event.occurred_at,
             referral_id=event.referral_id,
             is_news=True,
+            due_at=event.due_at if isinstance(event, DeadlineBreached) and event.late_noticed else None,
         )
         for event in events
     ]
     await _note(work, news)
+
+
+async def note_escalations(work: UnitOfWork, steps: Sequence[DeadlineEscalated]) -> None:
+    """Keep further steps after breaches, each for whoever it names."""
+    await note_news(work, steps)
+    await escalations.note(work.connection, [_escalation(step) for step in steps])
+
+
+async def drop_acknowledged(work: UnitOfWork, events: Iterable[DeadlineAcknowledged]) -> None:
+    """What is acknowledged before it was told is not told any more. A topic has a deadline's steps before that."""
+    await escalations.drop(work.connection, [event.deadline_id for event in events])
+
+
+def _escalation(step: DeadlineEscalated) -> Escalation:
+    """A step; one for a role that a later version has is the coordinator's, so that it is not lost."""
+    return Escalation(
+        item_id=step.event_id,
+        deadline_id=step.deadline_id,
+        role=step.to if step.to in ROLES else COORDINATOR,
+        level=step.level,
+        clock=step.clock,
+        attempt=step.attempt,
+        due_at=step.due_at,
+    )
 
 
 def _attention(change: WorklistChanged) -> Attention:
@@ -56,5 +83,5 @@ def _attention(change: WorklistChanged) -> Attention:
 
 
 async def _note(work: UnitOfWork, changes: Sequence[Attention]) -> None:
-    await notices.note(work.connection, changes)
+    await waiting.note(work.connection, changes)
     work.wake()

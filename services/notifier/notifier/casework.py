@@ -127,6 +127,7 @@ class Cases:
             step=decided.step if decided.step in PUBLIC_STEPS else None,
             match_id=match.match_id if match else None,
             attempt=decided.attempt if match else None,
+            into=decided.into,
         )
         return row, event
 

@@ -7,8 +7,10 @@ from peerline.compartments import ContactProfile, SupporterContact, Withdrawal
 from peerline.events import (
     WORKLIST_CHANGED,
     Audience,
+    DeadlineAcknowledged,
     DeadlineApproaching,
     DeadlineBreached,
+    DeadlineEscalated,
     Event,
     MatchConfirmed,
     MatchProposed,
@@ -137,6 +139,18 @@ async def tell_of_approaching(deadlines: Sequence[DeadlineApproaching], work: Un
 async def tell_of_breaches(breaches: Sequence[DeadlineBreached], work: UnitOfWork) -> None:
     """Tell the coordinator that a promised time has passed."""
     await attention.note_news(work, breaches)
+
+
+@consumer.on(DeadlineEscalated)
+async def tell_of_escalations(steps: Sequence[DeadlineEscalated], work: UnitOfWork) -> None:
+    """Tell whoever is next that a promised time has passed and nobody has taken note of it."""
+    await attention.note_escalations(work, steps)
+
+
+@consumer.on(DeadlineAcknowledged)
+async def end_escalations(acknowledgements: Sequence[DeadlineAcknowledged], work: UnitOfWork) -> None:
+    """Somebody has taken note: nobody else needs to be told."""
+    await attention.drop_acknowledged(work, acknowledgements)
 
 
 async def tell_of_items(changes: Sequence[WorklistChanged], work: UnitOfWork) -> None:

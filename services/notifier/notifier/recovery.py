@@ -29,7 +29,7 @@ async def recall(event: Event, work: UnitOfWork) -> None:
     if event.attempt and event.match_id:
         row.matches.setdefault(event.attempt, MatchRow(event.match_id))
     if step := await _step(event, work):
-        cases.take(event.referral_id, Recalled(event.occurred_at, step, event.attempt))
+        cases.take(event.referral_id, Recalled(event.occurred_at, step, event.attempt, event.into))
     await cases.settle()
 
 

@@ -1,16 +1,17 @@
 """The fold whatever happens: one holder of the contact, one end, and no order that matters."""
 
 from itertools import permutations
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notifier.domain import facts
-from notifier.domain.decisions import Plan
+from notifier.domain.decisions import Log, Plan
 from notifier.domain.facts import Answer, Button, Message, Withdrawal
 from notifier.domain.fold import fold
 from notifier.domain.state import Case
 
-from tests.unit.notifier.test_fold import AT, OTHER, after, messages, steps
+from tests.unit.notifier.test_fold import AT, after, messages, steps
 
 NUMBERS = st.integers(1, 3)
 
@@ -22,11 +23,13 @@ FROM_TOPICS = (
     facts.Released(AT, 1),
 )
 
+LATE_JOIN = st.builds(facts.JoinCameLate, st.just(AT), st.sampled_from([UUID(int=n) for n in range(3)]))
+
 ANY_FACT = st.one_of(
     st.builds(facts.Created, st.just(AT), st.booleans()),
     st.builds(facts.BecameReadable, st.just(AT)),
     st.builds(facts.Withdrawn, st.just(AT), st.sampled_from(Withdrawal)),
-    st.builds(facts.JoinCameLate, st.just(AT), st.just(OTHER)),
+    LATE_JOIN,
     st.builds(facts.Forgotten, st.just(AT)),
     *(
         st.builds(kind, st.just(AT), NUMBERS)
@@ -71,6 +74,31 @@ def test_whatever_happens_a_case_is_closed_at_most_once_and_nobody_holds_the_con
 
     assert steps(decisions).count("closed") <= 1
     assert not (case.closed_at and case.holders)
+
+
+@given(st.lists(st.one_of(LATE_JOIN, ANY_FACT), max_size=20))
+@settings(max_examples=500)
+def test_whatever_happens_each_case_that_a_trigger_came_too_late_for_refuses_it_once(
+    happened: list[facts.Fact],
+) -> None:
+    _, decisions = after(*happened)
+
+    refused = [each.into for each in decisions if isinstance(each, Log) and each.step == "join-refused"]
+    assert len(refused) == len(set(refused))
+
+
+@given(st.lists(st.one_of(LATE_JOIN, ANY_FACT), max_size=20), LATE_JOIN)
+@settings(max_examples=500)
+def test_a_case_that_is_recalled_from_the_topic_refuses_no_join_again(
+    happened: list[facts.Fact], late: facts.JoinCameLate
+) -> None:
+    case, decisions = after(*happened, late)
+    logged = [each for each in decisions if isinstance(each, Log)]
+    lost, _ = after(*(facts.Recalled(AT, each.step, each.attempt, each.into) for each in logged))
+
+    _, again = after(late, case=lost)
+
+    assert steps(again) == (["join-refused"] if late.into not in case.refused_into and not lost.closed_at else [])
 
 
 @given(st.lists(ANY_FACT, max_size=20))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from notifier.domain.hours import ContactHours
 from notifier.domain.notices import GATHERED, Notice, Pace, Told, Untold, notice_due
-from notifier.repository.notices import Count
+from notifier.repository.notices import Count, Late
 from notifier.sends.coordinators import OTHER, WORDS, Waiting, write
 from notifier.sends.letters import Sender
 from peerline.programme import TELLING_WORDS, Programme, read_programmes
@@ -22,6 +22,7 @@ NOON = datetime(2026, 6, 9, 16, 0, tzinfo=UTC)
 NIGHT = datetime(2026, 6, 9, 6, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PACE = Pace()
+LATE = Late(NIGHT, NIGHT + 90 * MINUTE, NOON, NOON)
 
 
 def test_what_is_urgent_is_told_at_once_also_at_night() -> None:
@@ -62,7 +63,8 @@ def said(programme: Programme, kind: Notice, *counts: Count) -> EmailMessage:
 @pytest.mark.parametrize("programme", PROGRAMMES, ids=[programme.id for programme in PROGRAMMES])
 @pytest.mark.parametrize("kind", Notice)
 def test_no_message_to_a_coordinator_tells_a_bystander_what_it_is_about(programme: Programme, kind: Notice) -> None:
-    mail = said(programme, kind, *[Count(each, 2, timedelta(hours=5)) for each in [*WORDS, "of-tomorrow"]])
+    counts = [Count(each, 2, timedelta(hours=5)) for each in [*WORDS, "of-tomorrow"]]
+    mail = said(programme, kind, *counts, Count("deadline-breached", 2, timedelta(hours=5), LATE))
     plain, html = (str(part.get_content()) for name in ("plain", "html") if (part := mail.get_body((name,))))
 
     outside = " ".join(str(mail[name]) for name in ("From", "To", "Subject"))
@@ -70,3 +72,21 @@ def test_no_message_to_a_coordinator_tells_a_bystander_what_it_is_about(programm
     assert mail["Subject"] == programme.texts.subject
     assert programme.coordinator.phone in plain
     assert f"2 × {OTHER} (the oldest for 5 h)" in plain
+
+
+@pytest.mark.parametrize(
+    ("late", "times"),
+    [
+        (LATE, "due Tue 09 Jun 02:00 EDT to Tue 09 Jun 03:30 EDT, noticed Tue 09 Jun 12:00 EDT"),
+        (Late(NIGHT, NIGHT, NOON, NOON), "due Tue 09 Jun 02:00 EDT, noticed Tue 09 Jun 12:00 EDT"),
+    ],
+    ids=["several", "one"],
+)
+def test_a_breach_that_was_noticed_late_is_told_with_both_times_on_the_programmes_wall(late: Late, times: str) -> None:
+    [shcp] = [programme for programme in PROGRAMMES if programme.id == "shcp"]
+
+    mail = said(shcp, Notice.URGENT, Count("deadline-breached", 3, timedelta(hours=5), late))
+
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert f"which were noticed late: {times} (the oldest for 5 h)" in " ".join(str(body.get_content()).split())

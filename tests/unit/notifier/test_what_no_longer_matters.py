@@ -94,8 +94,7 @@ def test_a_physician_whose_answer_is_waited_for_longer_is_not_forgotten() -> Non
 def test_a_trigger_is_refused_by_each_case_that_it_came_too_late_for() -> None:
     first, second = UUID(int=1), UUID(int=2)
 
-    _, once = after(facts.JoinCameLate(AT, first), facts.JoinCameLate(AT, first))
-    _, other = after(facts.JoinCameLate(AT, first), facts.JoinCameLate(AT, second))
+    late = [facts.JoinCameLate(AT, into) for into in (first, second, first, second)]
+    decisions = [after(*late[: count + 1])[1] for count in range(len(late))]
 
-    assert once == ()
-    assert len(other) == 1
+    assert [[getattr(each, "into", None) for each in found] for found in decisions] == [[first], [second], [], []]

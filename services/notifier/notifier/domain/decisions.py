@@ -1,6 +1,7 @@
 """What a fact makes notifier do."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from notifier.domain.facts import Message
 from notifier.domain.state import Phase
@@ -8,13 +9,18 @@ from notifier.domain.state import Phase
 
 @dataclass(frozen=True)
 class Log:
-    """Log a step. `codes` go with it, sealed; `to_matcher` where matching depends on the step."""
+    """
+    Log a step. `codes` go with it, sealed; `to_matcher` where matching depends on the step.
+
+    `into`: the case that a join was refused into.
+    """
 
     step: str
     phase: Phase
     attempt: int | None = None
     codes: tuple[tuple[str, str], ...] = ()
     to_matcher: bool = False
+    into: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -200,10 +200,11 @@ class Undelivered(Fact):
 
 @dataclass(frozen=True)
 class Recalled(Fact):
-    """A step that we had logged, and that a database which was set back has lost."""
+    """A step that we had logged, and that a database which was set back has lost; `into`: of a join that was refused."""
 
     step: str
     attempt: int | None = None
+    into: UUID | None = None
 
 
 @dataclass(frozen=True)

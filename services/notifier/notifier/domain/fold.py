@@ -102,11 +102,10 @@ def withdrawn(case: Case, fact: Withdrawn) -> Outcome:
 
 def join_came_late(case: Case, fact: JoinCameLate) -> Outcome:
     """The case this was to join is closed: intake is told to find it another place, once for each such case."""
-    if case.refused_into == fact.into or case.closed_at:
+    if fact.into in case.refused_into or case.closed_at:
         return case, ()
-    if case.refused_at and case.refused_into is None:  # recalled from our topic, which does not say which case it was
-        return replace(case, refused_into=fact.into), ()
-    return replace(case, refused_at=fact.at, refused_into=fact.into), (Log("join-refused", Phase.OPEN),)
+    known = replace(case, refused_into=case.refused_into | {fact.into})
+    return known, (Log("join-refused", Phase.OPEN, into=fact.into),)
 
 
 def forgotten(case: Case, fact: Forgotten) -> Outcome:

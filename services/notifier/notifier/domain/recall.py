@@ -24,7 +24,6 @@ OF_THE_CASE: Mapping[str, str] = {
     "wants-to-talk": "wanted_at",
     "not-now": "not_now_at",
     "retraction-declined": "stands_at",
-    "join-refused": "refused_at",
 }
 """Which fact each step says; the others say nothing that the fold depends on."""
 
@@ -41,9 +40,14 @@ def recalled(case: Case, fact: Recalled) -> tuple[Case, Decisions]:
     if fact.attempt and (name := OF_THE_ATTEMPT.get(fact.step)):
         attempt = case.attempt(fact.attempt)
         return case.having(replace(attempt, **_since(attempt, name, fact.at))), ()
-    if name := OF_THE_CASE.get(fact.step):
-        return replace(case, **_since(case, name, fact.at)), ()
-    return case, ()
+    return _of_the_case(case, fact), ()
+
+
+def _of_the_case(case: Case, fact: Recalled) -> Case:
+    if fact.into:
+        return replace(case, refused_into=case.refused_into | {fact.into})
+    name = OF_THE_CASE.get(fact.step)
+    return replace(case, **_since(case, name, fact.at)) if name else case
 
 
 def pages_in_use(case: Case) -> Iterator[tuple[str, int | None]]:

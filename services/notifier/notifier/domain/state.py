@@ -56,7 +56,8 @@ class Case:
     One referral, as notifier knows it.
 
     `readable` says that the physician's contact could be opened; without it nothing is sent.
-    `invites` says that the programme makes the first contact. Attempts are sorted by number.
+    `invites` says that the programme makes the first contact. `refused_into` are the closed cases that it came
+    too late to join. Attempts are sorted by number.
     """
 
     invites: bool = False
@@ -68,8 +69,7 @@ class Case:
     stands_at: datetime | None = None
     silent_at: datetime | None = None
     unread_at: datetime | None = None
-    refused_at: datetime | None = None
-    refused_into: UUID | None = None
+    refused_into: frozenset[UUID] = frozenset()
     waited_at: datetime | None = None
     closed_at: datetime | None = None
     forgotten_at: datetime | None = None

@@ -111,7 +111,8 @@ async def _with_attempts(connection: Connection, found: Sequence[asyncpg.Record]
 
 def _case_row(row: asyncpg.Record, attempts: Sequence[asyncpg.Record]) -> CaseRow:
     folded = tuple(Attempt(**{name: attempt[name] for name in ATTEMPT_FACTS}) for attempt in attempts)
-    case = Case(**{name: row[name] for name in CASE_FACTS}, attempts=folded)
+    facts = {name: row[name] for name in CASE_FACTS}
+    case = Case(**facts | {"refused_into": frozenset(row["refused_into"])}, attempts=folded)
     beside = {name: value for name, value in row.items() if name not in CASE_FACTS}
     matches = {
         attempt["number"]: MatchRow(attempt["match_id"], attempt["contact"], attempt["zone"]) for attempt in attempts
@@ -127,8 +128,8 @@ async def save(connection: Connection, rows: Iterable[CaseRow]) -> None:
         UPDATE outreach_case
            SET sequence = $2, received_at = $3, occurred_at = $4, contact = $5, contact_sequence = $6, zone = $7,
                traceparent = $8, look_at = $9, invites = $10, created_at = $11, readable = $12, invited_at = $13,
-               wanted_at = $14, not_now_at = $15, stands_at = $16, silent_at = $17, unread_at = $18, refused_at = $19,
-               refused_into = $20, waited_at = $21, closed_at = $22, forgotten_at = $23
+               wanted_at = $14, not_now_at = $15, stands_at = $16, silent_at = $17, unread_at = $18, refused_into = $19,
+               waited_at = $20, closed_at = $21, forgotten_at = $22
          WHERE referral_id = $1
         """,
         [_case_values(row) for row in rows],
@@ -165,7 +166,8 @@ def _case_values(row: CaseRow) -> tuple[object, ...]:
         row.traceparent,
         row.look_at,
     )
-    return (row.referral_id, row.sequence, *beside, *(getattr(row.case, name) for name in CASE_FACTS))
+    facts = {name: getattr(row.case, name) for name in CASE_FACTS} | {"refused_into": sorted(row.case.refused_into)}
+    return (row.referral_id, row.sequence, *beside, *facts.values())
 
 
 def _attempt_values(row: CaseRow, attempt: Attempt) -> tuple[object, ...]:

@@ -1,33 +1,20 @@
-"""What waits in any service, and the messages that tell coordinators of it."""
+"""The messages that tell coordinators, and others who have a role, of what waits in any service."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 from chassis.database import Connection
 
 from notifier.domain.notices import Told, Untold
 
 
 @dataclass(frozen=True)
-class Attention:
-    """An item as a service last said it, or news of a referral. `programme` is None for the whole installation."""
-
-    item_id: UUID
-    kind: str
-    programme: str | None
-    urgent: bool
-    opened_at: datetime | None = None
-    resolved_at: datetime | None = None
-    referral_id: UUID | None = None
-    is_news: bool = False
-
-
-@dataclass(frozen=True)
 class Addressee:
     """
-    A programme's coordinator.
+    A programme's coordinator, or another who has one of its `roles`; one person may have several.
 
     Where `is_shared`, what belongs to none of the `known` programmes is told to this one too: it concerns the
     whole installation, and of all coordinators with the same address one is told.
@@ -36,6 +23,12 @@ class Addressee:
     programme: str
     known: Sequence[str]
     is_shared: bool
+    roles: Sequence[str] = ("coordinator",)
+
+    @property
+    def role(self) -> str:
+        """By which of their roles they are known here."""
+        return self.roles[0]
 
 
 @dataclass(frozen=True)
@@ -44,40 +37,35 @@ class Claimed:
 
     notice_id: UUID
     programme: str
+    role: str
     kind: str
     message_id: str
     tries: int
 
 
 @dataclass(frozen=True)
+class Late:
+    """When breaches that were noticed late had been due, and when they were noticed: the first and the last of each."""
+
+    due_from: datetime
+    due_to: datetime
+    noticed_from: datetime
+    noticed_to: datetime
+
+
+@dataclass(frozen=True)
 class Count:
-    """So many items of a kind are open, the oldest for so long."""
+    """So many items of a kind are open, the oldest for so long; those noticed late are counted apart."""
 
     kind: str
     items: int
     oldest: timedelta
-
-
-async def note(connection: Connection, changes: Iterable[Attention]) -> None:
-    """Fold changes in; any order and any repeat gives the same."""
-    await connection.executemany(
-        """
-        INSERT INTO attention AS known (item_id, kind, programme, urgent, opened_at, resolved_at, referral_id, is_news)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (item_id) DO UPDATE
-           SET opened_at = greatest(known.opened_at, excluded.opened_at),
-               resolved_at = greatest(known.resolved_at, excluded.resolved_at)
-        """,
-        [
-            (c.item_id, c.kind, c.programme, c.urgent, c.opened_at, c.resolved_at, c.referral_id, c.is_news)
-            for c in changes
-        ],
-    )
+    late: Late | None = None
 
 
 async def untold(connection: Connection, to: Addressee) -> Untold | None:
     """
-    What this coordinator has not been told of, or None.
+    What this addressee has not been told of, or None.
 
     Urgent is what no notice was ever made about: what one of unknown fate told is left to the next digest.
     """
@@ -88,7 +76,8 @@ async def untold(connection: Connection, to: Addressee) -> Untold | None:
                     WHERE n.item_id = a.item_id AND n.programme = $1 AND n.opened_at = a.opened_at)) AS is_urgent,
                min(a.opened_at) AS since
           FROM open_attention a
-         WHERE (a.programme = $1 OR ($2 AND coalesce(a.programme, '') <> ALL($3::text[])))
+         WHERE ((a.programme = $1 AND a.role = ANY($4::text[]))
+                OR ($2 AND coalesce(a.programme, '') <> ALL($3::text[])))
            AND NOT EXISTS (
                SELECT FROM notice_item n JOIN notice USING (notice_id)
                 WHERE n.item_id = a.item_id AND n.programme = $1 AND n.opened_at = a.opened_at
@@ -97,35 +86,42 @@ async def untold(connection: Connection, to: Addressee) -> Untold | None:
         to.programme,
         to.is_shared,
         to.known,
+        to.roles,
     )
     return Untold(row["is_urgent"], row["since"]) if row and row["since"] else None
 
 
-async def lock_coordinator(connection: Connection, programme: str) -> Told | None:
-    """When this coordinator was last told, locked; None where another process is telling."""
-    await connection.execute("INSERT INTO coordinator (programme) VALUES ($1) ON CONFLICT DO NOTHING", programme)
+async def lock_coordinator(connection: Connection, to: Addressee) -> Told | None:
+    """When this addressee was last told, locked; None where another process is telling."""
+    await connection.execute(
+        "INSERT INTO coordinator (programme, role) VALUES ($1, $2) ON CONFLICT DO NOTHING", to.programme, to.role
+    )
     row = await connection.fetchrow(
-        "SELECT urgent_at, digest_on FROM coordinator WHERE programme = $1 FOR UPDATE SKIP LOCKED", programme
+        "SELECT urgent_at, digest_on FROM coordinator WHERE programme = $1 AND role = $2 FOR UPDATE SKIP LOCKED",
+        to.programme,
+        to.role,
     )
     return Told(**row) if row else None
 
 
 async def plan(connection: Connection, to: Addressee, kind: str, message_id: str, told: Told) -> None:
-    """Plan a notice about what this locked coordinator was not told of; an urgent one about what is urgent of it."""
+    """Plan a notice about what this locked addressee was not told of; an urgent one about what is urgent of it."""
     await connection.execute(
-        "UPDATE coordinator SET urgent_at = $2, digest_on = $3 WHERE programme = $1",
+        "UPDATE coordinator SET urgent_at = $2, digest_on = $3 WHERE programme = $1 AND role = $4",
         to.programme,
         told.urgent_at,
         told.digest_on,
+        to.role,
     )
     await connection.execute(
         """
         WITH planned AS (
-            INSERT INTO notice (programme, kind, message_id) VALUES ($1, $4, $5) RETURNING notice_id)
+            INSERT INTO notice (programme, kind, message_id, role) VALUES ($1, $4, $5, $7) RETURNING notice_id)
         INSERT INTO notice_item (notice_id, item_id, opened_at, programme)
         SELECT planned.notice_id, a.item_id, a.opened_at, $1
           FROM planned, open_attention a
-         WHERE (a.programme = $1 OR ($2 AND coalesce(a.programme, '') <> ALL($3::text[])))
+         WHERE ((a.programme = $1 AND a.role = ANY($6::text[]))
+                OR ($2 AND coalesce(a.programme, '') <> ALL($3::text[])))
            AND ($4 = 'digest' OR a.urgent)
            AND NOT EXISTS (
                SELECT FROM notice_item n JOIN notice USING (notice_id)
@@ -137,6 +133,8 @@ async def plan(connection: Connection, to: Addressee, kind: str, message_id: str
         to.known,
         kind,
         message_id,
+        to.roles,
+        to.role,
     )
 
 
@@ -149,7 +147,7 @@ async def claim(connection: Connection) -> Claimed | None:
                SELECT notice_id FROM notice
                 WHERE state IN ('planned', 'refused') AND due_at <= statement_timestamp()
                 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-        RETURNING notice_id, programme, kind, message_id, tries
+        RETURNING notice_id, programme, role, kind, message_id, tries
         """
     )
     return Claimed(**row) if row else None
@@ -159,29 +157,40 @@ async def open_of_notice(connection: Connection, notice_id: UUID) -> list[Count]
     """What a notice is about and is still open, by kind."""
     rows = await connection.fetch(
         """
-        SELECT kind, count(*)::int AS items, statement_timestamp() - min(a.opened_at) AS oldest
-          FROM open_attention a JOIN notice_item n USING (item_id)
-         WHERE n.notice_id = $1 GROUP BY kind ORDER BY min(a.opened_at)
+        SELECT a.kind, count(*)::int AS items, statement_timestamp() - min(a.opened_at) AS oldest,
+               min(news.due_at) AS due_from, max(news.due_at) AS due_to,
+               min(a.opened_at) AS noticed_from, max(a.opened_at) AS noticed_to
+          FROM open_attention a JOIN notice_item n USING (item_id) JOIN attention news USING (item_id)
+         WHERE n.notice_id = $1 GROUP BY a.kind, news.due_at IS NULL ORDER BY min(a.opened_at)
         """,
         notice_id,
     )
-    return [Count(**row) for row in rows]
+    return [_count(row) for row in rows]
 
 
 async def open_of_programme(connection: Connection, to: Addressee) -> list[Count]:
-    """All that is open for a coordinator, told or not, by kind."""
+    """All that is open for an addressee, told or not, by kind."""
     rows = await connection.fetch(
         """
-        SELECT kind, count(*)::int AS items, statement_timestamp() - min(opened_at) AS oldest
-          FROM open_attention a
-         WHERE a.programme = $1 OR ($2 AND coalesce(a.programme, '') <> ALL($3::text[]))
-         GROUP BY kind ORDER BY min(opened_at)
+        SELECT a.kind, count(*)::int AS items, statement_timestamp() - min(a.opened_at) AS oldest,
+               min(news.due_at) AS due_from, max(news.due_at) AS due_to,
+               min(a.opened_at) AS noticed_from, max(a.opened_at) AS noticed_to
+          FROM open_attention a JOIN attention news USING (item_id)
+         WHERE (a.programme = $1 AND a.role = ANY($4::text[]))
+            OR ($2 AND coalesce(a.programme, '') <> ALL($3::text[]))
+         GROUP BY a.kind, news.due_at IS NULL ORDER BY min(a.opened_at)
         """,
         to.programme,
         to.is_shared,
         to.known,
+        to.roles,
     )
-    return [Count(**row) for row in rows]
+    return [_count(row) for row in rows]
+
+
+def _count(row: asyncpg.Record) -> Count:
+    late = None if row["due_from"] is None else Late(**{field.name: row[field.name] for field in fields(Late)})
+    return Count(row["kind"], row["items"], row["oldest"], late)
 
 
 async def references(connection: Connection, notice_id: UUID, limit: int) -> list[UUID]:

@@ -1,5 +1,5 @@
 """
-Telling coordinators what waits for them: at once where it is urgent, else once a day.
+Telling coordinators what waits for them, at once where it is urgent, else once a day; and others what they leave.
 
 Planned, claimed and handed over as messages to others are: a notice whose fate is unknown is not sent again, but
 the next digest tells of the same, since it is still open. A pause of a programme's outreach does not hold these:
@@ -8,20 +8,22 @@ whoever has paused it needs them most.
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 from chassis import Transactions, UnitOfWork
 from chassis.log import logger
+from peerline.escalation import COORDINATOR, ROLES
 from peerline.programme import Programme
 
 from notifier import metrics
 from notifier.casework import contact_hours
 from notifier.domain.notices import Notice, Pace, Told, Untold, notice_due
 from notifier.domain.retry import backoff
-from notifier.repository import notices, sends
+from notifier.repository import escalations, notices, sends
 from notifier.repository.notices import Addressee, Claimed
 from notifier.sends import coordinators
 from notifier.sends.coordinators import Waiting
@@ -51,18 +53,32 @@ async def run(transactions: Transactions) -> timedelta | None:
 
 
 def _addressees(work: UnitOfWork) -> Iterator[Addressee]:
-    """Every programme's coordinator; the first programme of an address has what concerns the installation."""
+    """
+    Every programme's coordinator, and who is told after them.
+
+    The first programme of a coordinator's address has what concerns the installation.
+    """
     seen: set[str] = set()
     for programme in work.programmes.values():
-        address = programme.coordinator.email.casefold()
-        yield Addressee(programme.id, list(work.programmes), is_shared=address not in seen)
-        seen.add(address)
+        for address, roles in _people(programme).items():
+            is_shared = COORDINATOR in roles and address not in seen
+            yield Addressee(programme.id, list(work.programmes), is_shared, roles)
+            seen |= {address} if is_shared else set()
+
+
+def _people(programme: Programme) -> Mapping[str, list[str]]:
+    """The roles of each person, by their address; a role that nobody has is the coordinator's."""
+    people: dict[str, list[str]] = defaultdict(list)
+    for role in ROLES:
+        person = programme.contact_of(role) or programme.coordinator
+        people[person.email.casefold()].append(role)
+    return people
 
 
 async def _plan(work: UnitOfWork, to: Addressee) -> None:
     """Plan one notice where one is due; the lock on the coordinator makes it one in all replicas."""
     untold = await notices.untold(work.connection, to)
-    told = await notices.lock_coordinator(work.connection, to.programme) if untold else None
+    told = await notices.lock_coordinator(work.connection, to) if untold else None
     if untold is None or told is None:
         return
     programme = work.programmes[to.programme]
@@ -103,7 +119,7 @@ async def _send_next(transactions: Transactions, connections: Connections) -> bo
             return True
     sender = transactions.get(Sender).address
     fate, code = await hand_over(connections, sender, letter.recipient, letter.content, deadline)
-    metrics.SENDS.labels(f"coordinator-{claimed.kind}", fate).inc()
+    metrics.SENDS.labels(f"{claimed.role}-{claimed.kind}", fate).inc()
     log.info("coordinator_told", kind=claimed.kind, programme=claimed.programme, status=fate, code=code)
     await write_down(transactions, deadline, lambda work: _end(work, claimed, fate, code))
     return True
@@ -116,11 +132,14 @@ async def _letter(work: UnitOfWork, claimed: Claimed) -> Letter | None:
     if programme is None or not counts:
         return None
     if claimed.kind == Notice.DIGEST:
-        [to] = [each for each in _addressees(work) if each.programme == claimed.programme]
+        [to] = [to for to in _addressees(work) if to.programme == claimed.programme and claimed.role in to.roles]
         counts = await notices.open_of_programme(work.connection, to)
-    waiting = Waiting(counts, await notices.references(work.connection, claimed.notice_id, REFERENCES))
+    references = await notices.references(work.connection, claimed.notice_id, REFERENCES)
+    waiting = Waiting(counts, references, await escalations.of_notice(work.connection, claimed.notice_id, REFERENCES))
     kind, sender = Notice(claimed.kind), work.get(Sender)
-    return coordinators.write(kind, waiting, programme, sender, message_id=claimed.message_id, at=work.now)
+    return coordinators.write(
+        kind, waiting, programme, sender, role=claimed.role, message_id=claimed.message_id, at=work.now
+    )
 
 
 async def _end(work: UnitOfWork, claimed: Claimed, fate: Fate, code: str) -> None:
@@ -133,7 +152,8 @@ async def _end(work: UnitOfWork, claimed: Claimed, fate: Fate, code: str) -> Non
     fate = Fate.FAILED if fate is Fate.REFUSED else fate
     if not await notices.finish(work.connection, claimed, fate, code):
         return
+    who = claimed.programme if claimed.role == COORDINATOR else f"{claimed.programme}/{claimed.role}"
     if fate is Fate.FAILED:
-        await work.open_item(UNREACHABLE, subject=claimed.programme, reason=code, urgent=True)
+        await work.open_item(UNREACHABLE, subject=who, reason=code, urgent=True)
     elif fate is Fate.SENT:
-        await work.resolve_item(UNREACHABLE, subject=claimed.programme)
+        await work.resolve_item(UNREACHABLE, subject=who)
