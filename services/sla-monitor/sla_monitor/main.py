@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chassis import Round, Service, load, run
 
-from sla_monitor import api, handlers, sweep
+from sla_monitor import api, gauges, handlers, sweep
 from sla_monitor.recovery import RECOVERY
 from sla_monitor.settings import Settings
 
@@ -16,9 +16,12 @@ def service(settings: Settings) -> Service:
         settings=settings,
         consumer=handlers.consumer,
         migrations=Path(__file__).parent / "migrations",
-        routers=[api.router],
+        routers=api.routers,
         # A deadline that stands on the topic is not published twice, and nobody may miss one: it goes on.
-        rounds=[Round("sweep", sweep.run, while_halted=True)],
+        rounds=[
+            Round("sweep", sweep.run, while_halted=True),
+            Round("gauges", gauges.run, while_halted=True, woken=False),
+        ],
         recovery=RECOVERY,
     )
 

@@ -1,12 +1,13 @@
 """What the monitor reads from its environment, and what it refuses to start with."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chassis import ServiceSettings
 from peerline.programme import ProgrammeError, read_programmes
 from pydantic import DirectoryPath, field_validator
 
-from sla_monitor.domain.facts import KINDS
+from sla_monitor.promises import fault_of
 
 
 class Settings(ServiceSettings):
@@ -15,13 +16,13 @@ class Settings(ServiceSettings):
     @field_validator("programmes")
     @classmethod
     def _clocks_are_known(cls, folder: DirectoryPath) -> Path:
-        """Refuse a programme with a clock that nothing here would start: its promise would go unwatched."""
+        """Refuse a programme with a promise that could not be kept watch on, by the name of the field."""
         try:
             programmes = read_programmes(folder)
         except ProgrammeError as error:
             raise ValueError(str(error)) from None
         for programme in programmes.values():
-            for clock in programme.clocks:
-                if clock.kind not in KINDS:
-                    raise ValueError(f"{programme.id}: clocks: {clock.kind} is not a clock that can be watched")
+            fault = fault_of(programme, datetime.now(UTC))  # no deadline is decided by it: the machine's time will do
+            if fault is not None:
+                raise ValueError(f"{programme.id}: {fault}")
         return folder

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 from chassis import Horizon, Transactions, UnitOfWork
 
-from sla_monitor import metrics, repository
+from sla_monitor import metrics
+from sla_monitor.domain.case import Case
 from sla_monitor.domain.decisions import fire
-from sla_monitor.domain.facts import Case
-from sla_monitor.publication import publish
+from sla_monitor.publication import Telling, publish_oldest_first, telling
+from sla_monitor.repository import clocks
 
 BATCH = 500
 """Clocks claimed in one transaction: a few tens of milliseconds."""
@@ -33,7 +34,7 @@ async def run(transactions: Transactions) -> timedelta | None:
         async with transactions.begin() as work:
             horizon = await work.horizon()
             if not await _decide_due(work, horizon):
-                wait = await repository.until_next(work.connection, reach(horizon))
+                wait = await clocks.until_next(work.connection, reach(horizon))
                 return None if wait is None else max(wait, AGAIN)
 
 
@@ -51,20 +52,20 @@ async def _decide_due(work: UnitOfWork, horizon: Horizon) -> int:
     """Decide a batch; gives the number of cases that were claimed for it."""
     until = reach(horizon)
     metrics.OVERRULED_LAG.set(until > horizon.certain)
-    cases = await repository.claim_due(work.connection, until, BATCH)
+    cases = await clocks.claim_due(work.connection, until, BATCH)
     decided = []
     for case in cases:
         try:
-            decided.append(_decide(case, until, horizon.certain, work))
+            decided.append(_decide(case, until, horizon, work))
         except Exception as error:  # noqa: BLE001  one case that cannot be decided must not hold up the others
-            await repository.put_off(work.connection, case.referral_id, until, ASIDE)
+            await clocks.put_off(work.connection, case.referral_id, until, ASIDE)
             await work.list_stuck(case.referral_id, error)
     if decided:
-        await repository.save(work.connection, decided)
-        await work.resolve_items("stuck", subjects=[str(case.referral_id) for case in decided])
+        publish_oldest_first(decided, work)
+        await clocks.save(work.connection, [each.case for each in decided])
+        await work.resolve_items("stuck", subjects=[str(each.case.referral_id) for each in decided])
     return len(cases)
 
 
-def _decide(case: Case, until: datetime, certain: datetime, work: UnitOfWork) -> Case:
-    case, decisions = fire(case, until, certain)
-    return publish(case, decisions, work)
+def _decide(case: Case, until: datetime, horizon: Horizon, work: UnitOfWork) -> Telling:
+    return telling(*fire(case, until, horizon.certain, horizon.now), work)

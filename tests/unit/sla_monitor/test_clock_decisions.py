@@ -2,18 +2,9 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sla_monitor.domain.case import FIRST_CONTACT, MATCH, Case, ClockName, Start
 from sla_monitor.domain.decisions import Approaching, Breached, Met, Set, Standing, fire, standing
-from sla_monitor.domain.facts import (
-    FIRST_CONTACT,
-    MATCH,
-    Case,
-    Closed,
-    Forgotten,
-    Requested,
-    RetractionDeclined,
-    Start,
-    Withdrawn,
-)
+from sla_monitor.domain.facts import Closed, Forgotten, RetractionDeclined, Started, Withdrawn
 
 from tests.unit.sla_monitor.watching import (
     CASE,
@@ -179,11 +170,11 @@ def test_a_trigger_moves_no_clock_that_has_its_verdict() -> None:
 
 
 def test_stopping_one_clock_leaves_the_other_running() -> None:
-    both = Requested(CASE, {MATCH: a_start(ROW_1), FIRST_CONTACT: a_start(ROW_1)})
+    both = Started(CASE, {ClockName(MATCH): a_start(ROW_1), ClockName(FIRST_CONTACT): a_start(ROW_1)})
 
     monitor = Monitor().learn(both, stopped(ROW_1 + HOUR)).wait_until(LONG_AFTER)
 
-    assert standing(monitor.case, monitor.case.clocks[FIRST_CONTACT]) is Standing.RUNNING
+    assert standing(monitor.case, monitor.case.clocks[ClockName(FIRST_CONTACT)]) is Standing.RUNNING
     assert monitor.standing is Standing.MET
 
 
@@ -199,6 +190,6 @@ def test_a_warning_at_the_due_time_or_after_it_is_not_given(warning: timedelta) 
     start = a_start(ROW_1)
     unwarned = Start(**{**vars(start), "warn_at": start.due_at - warning})
 
-    monitor = Monitor().learn(Requested(CASE, {MATCH: unwarned})).wait_until(LONG_AFTER)
+    monitor = Monitor().learn(Started(CASE, {ClockName(MATCH): unwarned})).wait_until(LONG_AFTER)
 
     assert monitor.kinds == [Set, Breached]

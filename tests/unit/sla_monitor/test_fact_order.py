@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sla_monitor.domain.decisions import Breached, Decision, Met, Set, Standing
 from sla_monitor.domain.facts import Closed, Fact, RetractionDeclined, Withdrawn
@@ -73,6 +73,9 @@ def test_a_sweep_between_any_two_facts_changes_the_way_but_not_the_end(
     history: tuple[Sequence[Fact], Sequence[Fact], Sequence[datetime]],
 ) -> None:
     facts, order, sweeps = history
+    # Outreach says of a case that is closed no more that its retraction was declined, and says both in their order. Told
+    # the other way round, a sweep in between, a breach would be corrected, and stand again: a correction is told once.
+    assume(_declines_before_it_closes(order))
     swept = Monitor()
 
     for fact, at in zip(order, sweeps, strict=True):
@@ -95,6 +98,11 @@ def test_whatever_the_order_of_triggers_the_earliest_due_time_counts(joins: list
     ends = {Monitor().learn(*order).clock.told_due_at for order in permutations(facts)}
 
     assert ends == {expected}
+
+
+def _declines_before_it_closes(order: Sequence[Fact]) -> bool:
+    said = list(dict.fromkeys(type(fact) for fact in order if isinstance(fact, Closed | RetractionDeclined)))
+    return said != [Closed, RetractionDeclined]
 
 
 def _corrections(decided: Iterable[Decision]) -> int:

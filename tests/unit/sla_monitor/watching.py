@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sla_monitor.domain.case import MATCH, Case, Clock, ClockName, Start
 from sla_monitor.domain.decisions import Decision, Standing, fire, next_at, settle, standing
-from sla_monitor.domain.due import Elapsed, due_at
-from sla_monitor.domain.facts import MATCH, Case, Clock, Fact, Joined, Requested, Start, Stopped, fold
+from sla_monitor.domain.due import due_at
+from sla_monitor.domain.facts import Fact, Joined, Started, Stopped, fold
+from sla_monitor.domain.rules import Elapsed
 
 CASE = UUID(int=1)
+THE_CLOCK = ClockName(MATCH)
 NEW_YORK = ZoneInfo("America/New_York")
 H = Elapsed(weekday=timedelta(hours=24), weekend=timedelta(hours=48))
 WARNING = timedelta(hours=4)
@@ -38,16 +41,16 @@ def a_start(received: datetime, entered: datetime | None = None) -> Start:
     )
 
 
-def requested(received: datetime = ROW_1, entered: datetime | None = None) -> Requested:
-    return Requested(CASE, {MATCH: a_start(received, entered)})
+def requested(received: datetime = ROW_1, entered: datetime | None = None) -> Started:
+    return Started(CASE, {THE_CLOCK: a_start(received, entered)})
 
 
 def joined(received: datetime) -> Joined:
-    return Joined(CASE, {MATCH: a_start(received)})
+    return Joined(CASE, {THE_CLOCK: a_start(received)})
 
 
 def stopped(at: datetime) -> Stopped:
-    return Stopped(CASE, MATCH, at)
+    return Stopped(CASE, [THE_CLOCK], at)
 
 
 class Monitor:
@@ -76,7 +79,7 @@ class Monitor:
 
     @property
     def clock(self) -> Clock:
-        return self.case.clocks.get(MATCH, Clock(MATCH))
+        return self.case.clocks.get(THE_CLOCK, Clock(MATCH))
 
     @property
     def what(self) -> list[object]:

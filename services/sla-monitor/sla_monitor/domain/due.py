@@ -1,97 +1,153 @@
 """
-When a promise is due.
+When a promise is due, and why.
 
 A rule turns the instant at which a request was received into the instant at which its answer is due,
-together with the steps of the arithmetic in words. The programme's zone decides what a weekend is;
-waiting times are elapsed time, so that a change of the clocks neither adds to a promise nor takes from
-it. A further rule is a further class here and one more case in `due_at`; whatever changes an instant
-afterwards (a pause) is a function from Due to Due.
+together with the steps of the arithmetic. The programme's zone and calendar decide which days count.
+Whatever changes an instant afterwards (a pause, another calendar) is a function from Due to Due.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
 
-LocalTest = Callable[[datetime], bool]
-"""A question about a local time, for example whether it belongs to a weekend."""
-
-_SATURDAY = 6
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def saturday_or_sunday(local: datetime) -> bool:
-    """Whether a local time falls on one of these two days, midnight to midnight."""
-    return local.isoweekday() >= _SATURDAY
+from sla_monitor.domain.calendar import Calendar
+from sla_monitor.domain.pauses import Pause
+from sla_monitor.domain.reckoning import Terms, reckon
+from sla_monitor.domain.recorded import Recalculation
+from sla_monitor.domain.rules import Rule
+from sla_monitor.domain.steps import Json, Received, Step, sum_of, written
+from sla_monitor.domain.wording import in_words, phrases
 
 
 @dataclass(frozen=True)
-class Elapsed:
-    """
-    Due a fixed elapsed time after the start; another where the start falls into a weekend.
+class _Explained:
+    """What a due time was reckoned from, and the steps."""
 
-    Raises ValueError for a negative time: nothing is due before it was asked for.
-    """
+    terms: Terms
+    steps: tuple[Step, ...]
 
-    weekday: timedelta
-    weekend: timedelta
-    is_weekend: LocalTest = saturday_or_sunday
+    @property
+    def calendar_version(self) -> str | None:
+        """The calendar that was asked, None where the rule counts no days."""
+        return self.terms.days.version if self.terms.rule.counts_days else None
 
-    def __post_init__(self) -> None:
-        if min(self.weekday, self.weekend) < timedelta(0):
-            raise ValueError("a waiting time must not be negative")
+    def steps_as_json(self) -> list[Json]:
+        """The steps, and after them that they were not reckoned so at first, where that is so."""
+        zone, again = self.terms.zone, self.terms.recalculated
+        steps = [step.as_json(zone) for step in self.steps]
+        if again is not None:
+            local = again.at.astimezone(zone).isoformat()
+            steps.append({"step": "recalculated", "at": written(again.at), "local": local, "code": again.code})
+        return steps
 
+    def _sentence(self, due: datetime | None) -> str:
+        parts = [*phrases(self.steps, due, self.terms.zone)]
+        if self.terms.recalculated is not None:
+            at, code, _ = self.terms.recalculated
+            parts.append(f"recalculated {in_words(at.astimezone(self.terms.zone))} ({code})")
+        if self.calendar_version is not None:
+            parts.append(f"days off as of {self.calendar_version}")
+        if self.terms.tzdata is not None:
+            parts.append(f"time zones as of {self.terms.tzdata}")
+        return f"{'; '.join(parts)}."
 
-Rule = Elapsed
-"""Every kind of rule."""
+    def _json(self, due: datetime | None) -> Json:
+        zone = self.terms.zone
+        return {
+            "due_at": None if due is None else written(due),
+            "due_local": None if due is None else due.astimezone(zone).isoformat(),
+            "zone": str(zone),
+            "calendar": self.calendar_version,
+            "tzdata": self.terms.tzdata,
+            "steps": self.steps_as_json(),
+            "sentence": self._sentence(due),
+        }
 
 
 @dataclass(frozen=True)
-class Due:
-    """An instant (UTC), inclusive, and the steps that led to it, in words."""
+class Due(_Explained):
+    """An instant (UTC), inclusive, and the steps that add up to it."""
 
     instant: datetime
-    steps: tuple[str, ...]
 
     @property
     def explanation(self) -> str:
         """The steps as one sentence."""
-        return f"{'; '.join(self.steps)}."
+        return self._sentence(self.instant)
+
+    def as_json(self) -> Json:
+        """All of it in values that JSON has; instants in UTC, the due time also local."""
+        return self._json(self.instant)
 
 
-def due_at(rule: Rule, received_at: datetime, zone: tzinfo) -> Due:
+@dataclass(frozen=True)
+class Suspended(_Explained):
+    """No due time while a pause is open that began before one was reached; the steps end with that pause."""
+
+    @property
+    def explanation(self) -> str:
+        """The steps as one sentence."""
+        return self._sentence(None)
+
+    def as_json(self) -> Json:
+        """As of a due time, which is null."""
+        return self._json(None)
+
+
+def due_at(
+    rule: Rule, received_at: datetime, zone: tzinfo, calendar: Calendar | None = None, tzdata: str | None = None
+) -> Due:
     """
-    Return when the answer to a request received at this instant (aware, else ValueError) is due.
+    Return when the answer to a request received at this instant is due; `tzdata` is the zones' release.
 
-    A wall time that a change of the clocks leaves out is read with the offset before the gap, as the
+    Raises ValueError for a start without offset from UTC and for a rule that counts days without a
+    calendar, CalendarEnds for a year that the calendar does not know.
+
+    A start whose wall time a change of the clocks leaves out is read with the offset before the gap, as the
     standard library does; one that comes twice is told apart by the offset or fold it was given with.
     """
-    if received_at.utcoffset() is None:
-        raise ValueError("received_at needs an offset from UTC")
-    match rule:
-        case Elapsed():
-            return _elapsed(rule, received_at.astimezone(UTC), zone)
+    terms = Terms(rule, received_at, zone, calendar, tzdata)
+    instant, steps = reckon(terms)
+    assert instant is not None  # nothing is paused
+    return Due(terms, steps, instant)
 
 
-def _elapsed(rule: Elapsed, received_at: datetime, zone: tzinfo) -> Due:
-    local = received_at.astimezone(zone)
-    at_weekend = rule.is_weekend(local)
-    wait = rule.weekend if at_weekend else rule.weekday
-    instant = received_at + wait
-    steps = (
-        f"received {in_words(local)} ({zone}), {'at a weekend' if at_weekend else 'on a weekday'}",
-        f"due {_hours(wait)} of elapsed time later, {in_words(instant.astimezone(zone))}",
-    )
-    return Due(instant, steps)
+def started_by(due: Due, moment: str) -> Due:
+    """The same promise where it was this moment that started its clock, and not the receipt of a request."""
+    received, *steps = due.steps
+    assert isinstance(received, Received)
+    terms = replace(due.terms, started_by=moment)
+    return replace(due, terms=terms, steps=(replace(received, by=moment), *steps))
 
 
-def in_words(local: datetime) -> str:
-    """A local time as people write it, for example `Tue 9 Jun 2026 10:15 EDT`; the same in every locale."""
-    day = f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year}"
-    seconds = f":{local:%S}" if local.second else ""
-    return f"{day} {local:%H:%M}{seconds} {local:%Z}"
+def recalculated(due: Due, recalculation: Recalculation) -> Due:
+    """The same promise, which says when and why it was reckoned as it is now."""
+    return replace(due, terms=replace(due.terms, recalculated=recalculation))
 
 
-def _hours(wait: timedelta) -> str:
-    seconds = wait.total_seconds()
-    return f"{seconds / 3600:g} h" if seconds >= 3600 else f"{seconds:g} s"
+def with_pauses(due: Due | Suspended, pauses: Iterable[Pause]) -> Due | Suspended:
+    """
+    The same promise with these pauses besides those it has, in whatever order they become known.
+
+    Suspended where one is open that began before the promise was due. Raises CalendarEnds as `due_at` does.
+    """
+    return _reckoned(replace(due.terms, pauses=(*due.terms.pauses, *pauses)))
+
+
+def with_calendar(due: Due | Suspended, calendar: Calendar) -> Due | Suspended:
+    """
+    The same promise by another calendar: what was pinned is reckoned again only where somebody asks for it.
+
+    Raises CalendarEnds as `due_at` does.
+    """
+    return _reckoned(replace(due.terms, calendar=calendar))
+
+
+def _reckoned(terms: Terms) -> Due | Suspended:
+    instant, steps = reckon(terms)
+    return Suspended(terms, steps) if instant is None else Due(terms, steps, instant)
+
+
+def adds_up(due: Due) -> bool:
+    """Whether the steps lead to the instant; raises ValueError where they contradict themselves."""
+    return sum_of(due.steps, due.terms.zone) == due.instant

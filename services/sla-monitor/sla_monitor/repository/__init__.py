@@ -1,0 +1,1 @@
+"""Every SQL statement of the monitor, whole and visible; no commit."""
