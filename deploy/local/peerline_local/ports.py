@@ -13,7 +13,7 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections (32768 and up on
 # Linux, 49152 on others): while a server is down, a client that retries could otherwise be given
 # the server's own port, connect to itself, and keep the server from starting again.
-_FIRST, _LAST = 25_000, 29_999
+_ANYWHERE = range(25_000, 30_000)
 # Where a whole stack's ports may begin; apart from the others, so that they cannot take one in between.
 _FIRST_BASE, _LAST_BASE = 20_000, 24_900
 
@@ -30,13 +30,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose_free_port(besides: Iterable[int] = ()) -> int:
-    """Return a free port that is none of `besides`, or raise StackError."""
+def choose_free_port(besides: Iterable[int] = (), among: range = _ANYWHERE) -> int:
+    """Return a free port of a range that is none of `besides`, or raise StackError."""
     taken = set(besides)
-    for port in random.sample(range(_FIRST, _LAST + 1), k=500):
+    for port in random.sample(among, k=500):
         if port not in taken and is_free(port):
             return port
-    raise StackError(f"no free port found between {_FIRST} and {_LAST}")
+    raise StackError(f"no free port found between {among.start} and {among.stop - 1}")
 
 
 def choose_port_base(offsets: Iterable[int]) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from peerline.compartments import ContactProfile, Origin, SupporterContact
 from peerline.events import (
     Audience,
     DeadlineBreached,
+    DeadlineEvent,
     DeadlineMet,
     DeadlineSet,
     Event,
@@ -27,9 +29,11 @@ from peerline.events import (
 )
 from peerline.events.base import Part
 from peerline.ids import Ids
+from peerline.programme import read_programmes
 from peerline.sealing import Opener, Sealer, key_set, new_key
 from peerline_local.demo.comparison import Fault, Finding, compare
 from peerline_local.demo.ledger import Ledger
+from peerline_local.demo.overlay import coordinators
 from peerline_local.demo.people import Supporter
 from peerline_local.demo.records import Record
 from peerline_local.demo.samples import Samples, make_samples
@@ -37,7 +41,8 @@ from peerline_local.demo.scenes import Offer
 from peerline_local.mailbox import Message
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-COORDINATORS = {"shcp": "coordinator@shcp.example.org", "rcaps": "office@rcaps.example.org"}
+PROGRAMMES = read_programmes(Path(__file__).parents[3] / "deploy" / "programmes")
+COORDINATORS = coordinators(PROGRAMMES)
 IDS = Ids(b"an id key of tests, long enough")
 
 
@@ -104,7 +109,7 @@ class Run:
         return ledger
 
     def findings(self) -> list[Finding]:
-        return compare(self.samples, self.ledger(), self.mail, COORDINATORS)
+        return compare(self.samples, self.ledger(), self.mail, PROGRAMMES)
 
 
 def perfect_run() -> Run:
@@ -155,7 +160,7 @@ def supporters_for(samples: Samples, offer: Offer) -> Sequence[Supporter]:
 
 
 def propose(run: Run, offer: Offer, attempt: int, supporter: Supporter) -> Event:
-    """A proposal with the message that asks, and the step that says so."""
+    """A proposal with the message that asks, the step that says so, and the clock that it starts."""
     referral_id, name = referral_id_of(offer), supporter.person.name
     contact = SupporterContact(supporter_id=supporter.id, name=name.full, email=name.email)
     match: dict[str, Any] = {"match_id": IDS.match(referral_id, attempt), "attempt": attempt}
@@ -163,6 +168,7 @@ def propose(run: Run, offer: Offer, attempt: int, supporter: Supporter) -> Event
     proposed = run.add(MatchProposed, referral_id, offer.programme, attempt, sealed=sealed, **match)
     run.send(name.email, link=True)
     log(run, offer, "supporter-notified", **match)
+    _of_an_attempt(run, offer, attempt, "answer", DeadlineSet, starts_at=NOW)
     return proposed
 
 
@@ -193,7 +199,26 @@ def _serve(run: Run, offer: Offer) -> UUID:
         log(run, offer, step, phase, **match)
     for clock in ("match", "first-contact"):
         _deadline(run, offer, clock)
+    _of_an_attempt(run, offer, 1, "answer", DeadlineMet, met_at=NOW)
+    _of_an_attempt(run, offer, 1, "response", DeadlineSet, starts_at=NOW)  # and nobody was reached
     return referral_id
+
+
+def _of_an_attempt(run: Run, offer: Offer, attempt: int, clock: str, kind: type[DeadlineEvent], **fields: Any) -> None:
+    referral_id = referral_id_of(offer)
+    run.add(
+        kind,
+        referral_id,
+        offer.programme,
+        clock,
+        attempt,
+        deadline_id=IDS.deadline(referral_id, clock, attempt),
+        clock=clock,
+        attempt=attempt,
+        firmness=Firmness.INTERNAL,
+        due_at=NOW + timedelta(days=1),
+        **fields,
+    )
 
 
 def _deadline(run: Run, offer: Offer, clock: str) -> None:

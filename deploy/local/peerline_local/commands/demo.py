@@ -39,11 +39,13 @@ def demo(
     log_level: LogLevel = "info",
 ) -> None:
     """Start everything, feed invented incidents, play the people, and compare what was fed with what came of it."""
+    from peerline.zones import use_packaged_zones
     from rich.console import Console
 
     from peerline_local.demo.run import Choices
     from peerline_local.demo.samples import SEED
 
+    use_packaged_zones()
     choices = Choices(SEED if seed is None else seed, port_base, log_level.lower())
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
@@ -78,9 +80,15 @@ def _play(home: Home, choices: Choices, console: Console, *, once: bool) -> Outc
 
 
 def _report(console: Console, outcome: Outcome, show: Show) -> None:
+    from rich.padding import Padding
+
+    from peerline_local.demo.clocks import in_lines
     from peerline_local.demo.outcome import table
 
     console.print(table(show.samples, show.ledger, show.zone))
+    console.print("One clock of each kind, as sla-monitor explains it:")
+    for indented, line in in_lines(outcome.clocks):
+        console.print(Padding(line, (0, 0, 0, indented), expand=False), highlight=False)
     found = {"missing": outcome.missing, "doubled": outcome.duplicates, "wrong": outcome.wrong}
     for kind, places in found.items():
         for place in places:

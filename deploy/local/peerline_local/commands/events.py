@@ -40,7 +40,7 @@ def show_events(
 
     bootstrap = Reach.of(Home.at(context.obj)).kafka_bootstrap
     try:
-        asyncio.run(_show(bootstrap, chosen(topic or [], feed=feed), follow=follow, as_json=as_json))
+        asyncio.run(show(bootstrap, chosen(topic or [], feed=feed), follow=follow, as_json=as_json))
     except (KeyboardInterrupt, BrokenPipeError):
         raise typer.Exit from None
 
@@ -60,7 +60,8 @@ def chosen(names: list[str], *, feed: bool) -> list[str]:
     return list(dict.fromkeys([*wanted, *extra]))
 
 
-async def _show(bootstrap: str, topics: list[str], *, follow: bool, as_json: bool) -> None:
+async def show(bootstrap: str, topics: list[str], *, follow: bool, as_json: bool) -> None:
+    """Print the records of these topics, in full or a line of each."""
     from peerline_local.demo.records import reading
 
     async with reading(bootstrap, topics) as reader:

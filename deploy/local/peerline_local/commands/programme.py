@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +28,17 @@ def register(app: typer.Typer) -> None:
 
 
 def check(folder: Folder = None) -> None:
-    """Read every file; exit code 1, with file and field, at the first that is wrong."""
-    for programme in _programmes(folder).values():
+    """
+    Read every file as the services do; exit code 1, with file or programme and the field, at the first fault.
+
+    Besides what a file says, this asks what the monitor asks at its start: whether it can keep watch on every
+    clock, and whether the calendar's place and years are known.
+    """
+    from sla_monitor.promises import fault_of
+
+    for programme in programmes_in(folder).values():
+        if fault := fault_of(programme, datetime.now(UTC)):
+            raise StackError(f"{programme.id}: {fault}")
         typer.echo(f"{programme.id}: in order, digest {programme.digest}")
 
 
@@ -36,18 +46,21 @@ def show(programme_id: Annotated[str, typer.Argument(metavar="ID")], folder: Fol
     """Show a programme as the services understand it, defaults included, as YAML."""
     import yaml
 
-    programmes = _programmes(folder)
+    programmes = programmes_in(folder)
     if programme_id not in programmes:
         raise StackError(f"there is no programme {programme_id!r}, only {', '.join(programmes)}")
     content = programmes[programme_id].model_dump(mode="json", by_alias=True)
     typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), nl=False)
 
 
-def _programmes(folder: Path | None) -> Programmes:
+def programmes_in(folder: Path | None) -> Programmes:
+    """The programmes of a folder, with the zones that the services use; raises StackError."""
     from peerline.programme import ProgrammeError, read_programmes
+    from peerline.zones import use_packaged_zones
 
     from peerline_local.services import Options
 
+    use_packaged_zones()
     try:
         return read_programmes(Options(programmes=folder).programmes_folder())
     except ProgrammeError as error:

@@ -21,6 +21,7 @@ from peerline.events import (
 )
 from rich.table import Table
 
+from peerline_local.demo.clocks import Shown
 from peerline_local.demo.comparison import Attribution, Fault, Finding, of
 from peerline_local.demo.comparison.mail import links
 from peerline_local.demo.comparison.referrals import still_unresolved
@@ -57,6 +58,8 @@ class Outcome:
     """Messages to physicians, from programmes that make the first contact themselves."""
     contacts_shown: int
     deadlines: dict[str, int]
+    clocks: Sequence[Shown]
+    """One of each kind that a programme has, as sla-monitor shows it."""
     quarantined: int
     missing: list[str]
     duplicates: list[str]
@@ -80,6 +83,7 @@ def outcome(
     mail: Sequence[Message],
     findings: Sequence[Finding],
     *,
+    clocks: Sequence[Shown],
     quarantined: int,
     seconds: float,
 ) -> Outcome:
@@ -98,6 +102,7 @@ def outcome(
         invitations_sent=sum("/p/" in link for message in mail for link in links(message)),
         contacts_shown=steps.count("contact-shown"),
         deadlines=_deadlines(ledger),
+        clocks=clocks,
         quarantined=quarantined,
         missing=of(Fault.MISSING, findings),
         duplicates=of(Fault.DUPLICATE, findings),

@@ -51,13 +51,19 @@ class Reach:
 
     async def ask(self, service: str, method: str, path: str, *, role: str = "coordinator", **what: Any) -> Any:
         """Return the JSON that a service answers; StackError, in a line, for anything but 2xx."""
+        return (await self.answer(service, method, path, role=role, **what)).json()
+
+    async def answer(
+        self, service: str, method: str, path: str, *, role: str = "coordinator", **what: Any
+    ) -> httpx.Response:
+        """Return what a service answers; StackError, in a line, for anything but 2xx."""
         async with self.client(service, role) as client:
             try:
                 response = await client.request(method, path, **what)
             except httpx.HTTPError as error:
                 raise StackError(f"{service} does not answer: {type(error).__name__}") from None
         if response.is_success:
-            return response.json()
+            return response
         raise StackError(f"{service} refused it: {refusal(response)}")
 
     async def metrics(self) -> dict[str, str]:

@@ -11,17 +11,18 @@ from zoneinfo import ZoneInfo
 from peerline.events import MatchConfirmed, OutreachLogged, ParticipantUnresolved, ReferralCreated
 from peerline.programme import Programmes
 
+from peerline_local.demo.clocks import Shown, one_of_each
 from peerline_local.demo.comparison import Attribution, Fault, Finding, compare
 from peerline_local.demo.comparison.findings import exactly, wrong
 from peerline_local.demo.feeding import Feeding
 from peerline_local.demo.ledger import Ledger
 from peerline_local.demo.outcome import Outcome, outcome
-from peerline_local.demo.overlay import coordinators
 from peerline_local.demo.players import Players
 from peerline_local.demo.reach import Reach
 from peerline_local.demo.records import Reader, reading
 from peerline_local.demo.samples import Samples
 from peerline_local.demo.scenes import Stage
+from peerline_local.errors import StackError
 from peerline_local.home import write_atomically
 from peerline_local.mailbox import Message, read_messages
 
@@ -68,10 +69,14 @@ class Show:
             finally:
                 handing_in.cancel()
                 await self.players.stop()
+        clocks = await self._clocks(findings)
         quarantined = await self._quarantined()
         self._keep(await self.reach.metrics())
         seconds = time.monotonic() - self.began
-        return outcome(self.samples, self.ledger, self._new_mail(), findings, quarantined=quarantined, seconds=seconds)
+        mail = self._new_mail()
+        return outcome(
+            self.samples, self.ledger, mail, findings, clocks=clocks, quarantined=quarantined, seconds=seconds
+        )
 
     async def _note_what_is_there(self, reader: Reader) -> None:
         """An earlier run's facts and messages are not this one's."""
@@ -127,9 +132,16 @@ class Show:
         quarantined = exactly(
             self.samples.must_be_quarantined, await self._quarantined(), "feed", "records in quarantine"
         )
-        found = compare(self.samples, self.ledger, self._mail(), coordinators(self.programmes))
+        found = compare(self.samples, self.ledger, self._mail(), self.programmes)
         pages = [wrong(play.supporter, f"a page did not work: {play.failed}") for play in self.players.failures]
         return [*found, *self.feeding.findings, *quarantined, *pages]
+
+    async def _clocks(self, findings: list[Finding]) -> list[Shown]:
+        try:
+            return await one_of_each(self.reach, self.ledger, self.programmes)
+        except StackError as error:
+            findings.append(wrong("clocks", str(error)))
+            return []
 
     async def _quarantined(self) -> int:
         entries = (await self.reach.ask("intake", "GET", "/v1/quarantine?limit=500", role="operator"))["entries"]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from peerline.programme import Programmes
+
+from peerline_local.demo.comparison.attempts import compare_attempts
 from peerline_local.demo.comparison.deadlines import compare_deadlines
 from peerline_local.demo.comparison.findings import Fault, Finding, duplicate, of, wrong
 from peerline_local.demo.comparison.mail import compare_mail
 from peerline_local.demo.comparison.matches import compare_matches
 from peerline_local.demo.comparison.referrals import Attribution, compare_referrals
 from peerline_local.demo.ledger import Ledger
+from peerline_local.demo.overlay import coordinators
 from peerline_local.demo.samples import Samples
 from peerline_local.mailbox import Message
 
 __all__ = ["Attribution", "Fault", "Finding", "compare", "of"]
 
 
-def compare(
-    samples: Samples, ledger: Ledger, mail: Sequence[Message], coordinators: Mapping[str, str]
-) -> list[Finding]:
+def compare(samples: Samples, ledger: Ledger, mail: Sequence[Message], programmes: Programmes) -> list[Finding]:
     """
     Return everything that is missing, doubled or wrong.
 
@@ -30,7 +32,8 @@ def compare(
         *compare_referrals(samples, ledger, whose),
         *compare_matches(samples, ledger, whose),
         *compare_deadlines(samples, ledger, whose),
-        *compare_mail(samples, ledger, mail, coordinators),
+        *compare_attempts(ledger, whose, programmes),
+        *compare_mail(samples, ledger, mail, coordinators(programmes)),
         *(duplicate("topic", f"{event} stands there again") for event in ledger.redelivered),
         *(wrong("topic", f"{place} is no event of Peerline") for place in ledger.unreadable),
     ]

@@ -8,6 +8,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from peerline.events import (
+    ClockPaused,
+    ClockRecalculated,
     DeadlineBreached,
     DeadlineEvent,
     DeadlineMet,
@@ -65,7 +67,9 @@ def _clock(label: str, referral_id: UUID, clock: str, ledger: Ledger) -> Iterato
 def _set_once(
     label: str, referral_id: UUID, clock: str, was_set: list[DeadlineSet], ledger: Ledger
 ) -> Iterator[Finding]:
-    """Once; a further trigger of the same case may set it anew, to an earlier time."""
+    """Once; a further trigger may set it anew, to an earlier time, a pause or a recalculation to any."""
+    if any(ledger.about(referral_id, kind) for kind in (ClockPaused, ClockRecalculated)):
+        return
     joins = sum(event.into == referral_id for event in ledger.all(ReferralJoined))
     if len(was_set) > 1 + joins:
         yield duplicate(label, f"{clock} deadline set {len(was_set)} times")

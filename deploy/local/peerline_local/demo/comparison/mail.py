@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from peerline.events import (
     DeadlineApproaching,
     DeadlineBreached,
+    DeadlineEscalated,
     MatchProposed,
     MatchReleaseRequested,
     OutreachLogged,
@@ -91,7 +92,7 @@ def _coordinators(ledger: Ledger, mail: Sequence[Message], coordinators: Mapping
 
 def _to_tell(ledger: Ledger, programme: str) -> int:
     changes = [event for event in ledger.all(WorklistChanged) if event.programme and event.programme.id == programme]
-    deadlines = [*ledger.all(DeadlineApproaching), *ledger.all(DeadlineBreached)]
+    deadlines = [*ledger.all(DeadlineApproaching), *ledger.all(DeadlineBreached), *ledger.all(DeadlineEscalated)]
     undelivered = [logged for logged in ledger.all(OutreachLogged) if logged.step in _UNDELIVERED]
     ended = ledger.all(MatchReleaseRequested)
     return len(changes) + sum(event.programme.id == programme for event in (*deadlines, *undelivered, *ended))
