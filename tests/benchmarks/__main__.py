@@ -18,6 +18,7 @@ from tests.benchmarks.hop import hop
 from tests.benchmarks.idle import idle
 from tests.benchmarks.journey import journey
 from tests.benchmarks.sends import sends
+from tests.benchmarks.sweep import sweep
 from tests.benchmarks.webhook import webhook
 from tests.support.servers import Servers, servers
 
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Path, bool], Coroutine[Any, Any, dict[s
     "idle": idle,
     "journey": journey,
     "sends": sends,
+    "sweep": sweep,
     "webhook": webhook,
 }
 

@@ -20,10 +20,10 @@ def spread(values: Sequence[float], digits: int = 0) -> dict[str, float]:
     }
 
 
-def percentiles(seconds: Sequence[float], *which: int) -> dict[str, float]:
+def percentiles(seconds: Sequence[float], *which: int, digits: int = 1) -> dict[str, float]:
     """Percentiles of durations, in milliseconds: the smallest value that so many per cent do not exceed."""
     ordered = sorted(seconds)
-    return {f"p{each}_ms": _round(ordered[-(-len(ordered) * each // 100) - 1] * 1000, 1) for each in which}
+    return {f"p{each}_ms": _round(ordered[-(-len(ordered) * each // 100) - 1] * 1000, digits) for each in which}
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -24,6 +24,7 @@ OTHERS = (
     Contender("faust", ("tests.benchmarks.contenders.faust",), is_peer=True),
     Contender("naive", ("tests.benchmarks.contenders.naive",), share=0.05),
 )
+DUTIFUL = Contender("dutiful", ("tests.benchmarks.contenders.dutiful",))
 SEALED = Contender("sealed", (OURS, "--sealed"))
 Laps = dict[str, list[Lap]]
 
@@ -35,7 +36,8 @@ async def hop(servers: Servers, folder: Path, quick: bool) -> dict[str, Any]:
     await track.lay()
     if not quick:
         await track.lap(CHASSIS)  # the broker and the disk warm up
-    laps, failures = await _rounds(track, (CHASSIS, *OTHERS), rounds)
+    others = OTHERS if quick else (*OTHERS, DUTIFUL)
+    laps, failures = await _rounds(track, (CHASSIS, *others), rounds)
     sealed = Track(servers, folder / "hop-sealed", events // 10, sealed=True)
     await sealed.lay()
     with_seals, failed = await _rounds(sealed, (SEALED,), rounds)

@@ -28,8 +28,13 @@ class Confirmed(NamedTuple):
 
 def confirm(raw: bytes) -> Confirmed:
     """Validate a ReferralCreated and confirm its match, with ids that are the same each time; raises ValidationError."""
-    event, now = ReferralCreated.read(raw), datetime.now(UTC)
-    confirmed = MatchConfirmed(
+    return confirmed(ReferralCreated.read(raw), hashlib.sha256(raw).digest())
+
+
+def confirmed(event: ReferralCreated, body_hash: bytes, traceparent: str | None = None) -> Confirmed:
+    """Confirm the match of a referral that was read, in the trace that it came with."""
+    now = datetime.now(UTC)
+    answer = MatchConfirmed(
         event_id=IDS.event(MatchConfirmed.name, event.referral_id, 1),
         referral_id=event.referral_id,
         programme=event.programme,
@@ -38,16 +43,16 @@ def confirm(raw: bytes) -> Confirmed:
         match_id=IDS.match(event.referral_id, 1),
         attempt=1,
     )
-    headers = headers_of(confirmed, source="/peerline/matcher", time=now, traceparent=None)
+    headers = headers_of(answer, source="/peerline/matcher", time=now, traceparent=traceparent)
     said = dict(headers)
     return Confirmed(
         event_id=event.event_id,
-        body_hash=hashlib.sha256(raw).digest(),
+        body_hash=body_hash,
         referral_id=event.referral_id,
         programme_id=event.programme.id,
         received_at=event.received_at,
         key=said["ce_subject"],
-        body=confirmed.body(),
+        body=answer.body(),
         confirmed_id=said["ce_id"].decode(),
         headers=headers,
     )

@@ -35,7 +35,7 @@ class Floor:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._written = asyncio.Event()
-        self._positions = [0] * spec.partitions
+        self.positions = [0] * spec.partitions
 
     async def run(self) -> None:
         """Consume and relay until cancelled."""
@@ -70,20 +70,24 @@ class Floor:
             await consumer.stop()
 
     async def _take(self, pool: Any, records: list[Any]) -> None:
-        batch = {
-            confirmed.event_id: confirmed
-            for record in records
-            if dict(record.headers)["ce_type"] == TYPE and record.offset >= self._positions[record.partition]
-            for confirmed in [confirm(record.value)]
-        }
+        batch = self.read(records)
         ends = {record.partition: record.offset + 1 for record in records}
         async with pool.acquire() as connection, connection.transaction():
             await self._advance(connection, ends)
             new = await _inbox(connection, batch)
             await _effect(connection, self._spec.target, [batch[event_id] for event_id in new])
         for number, end in ends.items():
-            self._positions[number] = end
+            self.positions[number] = end
         self._written.set()
+
+    def read(self, records: list[Any]) -> dict[UUID, Confirmed]:
+        """What these records ask for, by their events' ids."""
+        return {
+            confirmed.event_id: confirmed
+            for record in records
+            if dict(record.headers)["ce_type"] == TYPE and record.offset >= self.positions[record.partition]
+            for confirmed in [confirm(record.value)]
+        }
 
     async def _advance(self, connection: Any, ends: dict[int, int]) -> None:
         moved = await connection.fetch(
@@ -94,7 +98,7 @@ class Floor:
             """,
             self._spec.source,
             list(ends),
-            [self._positions[number] for number in ends],
+            [self.positions[number] for number in ends],
             list(ends.values()),
         )
         if len(moved) != len(ends):
@@ -171,14 +175,15 @@ async def _effect(connection: Any, topic: str, confirmed: list[Confirmed]) -> No
     )
 
 
-async def _until_told() -> None:
+async def until_told(floor: Floor) -> None:
+    """Run until the process is told to stop."""
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)  # as the chassis does
-    work = asyncio.create_task(Floor(Spec.read()).run())
+    work = asyncio.create_task(floor.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await work
 
 
 if __name__ == "__main__":
-    uvloop.run(_until_told())
+    uvloop.run(until_told(Floor(Spec.read())))
