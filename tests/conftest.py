@@ -1,6 +1,7 @@
 """Fixtures of all tests: the run's servers, started once when first wanted, and a workplace per test."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,16 @@ from tests.support.workplace import PARTITIONS, Workplace
 
 settings.register_profile("peerline", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("peerline")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What earlier tests left is collected before a property is tried.
+
+    Python 3.11's parser cannot be entered again: a SystemError comes if a task nobody asked is collected while Hypothesis
+    parses (it does so in tests, for descriptions and late imports), since printing that task's traceback parses too.
+    """
+    if item.get_closest_marker("hypothesis"):
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign.plan import plan
+from tests.faults.campaign.plan import REFERRALS, plan
 from tests.faults.campaign.report import Report
 from tests.faults.campaign.run import run
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="test-long", description=__doc__)
     parser.add_argument("--only", choices=["campaign", "tests"], help="one of the two")
     parser.add_argument("--faults", type=int, default=200)
-    parser.add_argument("--referrals", type=int, default=5000)
+    parser.add_argument("--referrals", type=int, default=REFERRALS, help="that are handed in")
     parser.add_argument("--seed", type=int, help="of the campaign; drawn and said without it")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     parser.add_argument("--keep", help="a folder for the campaign's data, logs included")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
 FIELDS = {
     *("incidents", "physicians_involved", "referrals", "joined", "unresolved", "not_eligible"),
     *("matches_confirmed", "supporters_notified", "invitations_sent", "contacts_shown", "deadlines"),
-    *("quarantined", "missing", "duplicates", "wrong", "seconds"),
+    *("clocks", "quarantined", "missing", "duplicates", "wrong", "seconds"),
 }
 
 
@@ -45,6 +45,25 @@ def test_the_outcome_has_every_number(demo: Demo, samples: Samples) -> None:
     assert outcome["contacts_shown"] <= outcome["matches_confirmed"] <= outcome["supporters_notified"]
     assert outcome["deadlines"]["breached"] >= 1
     assert outcome["deadlines"]["set"] >= outcome["deadlines"]["met"] + outcome["deadlines"]["breached"]
+
+
+def test_a_clock_of_each_kind_is_shown_with_its_explanation(demo: Demo) -> None:
+    shown = {clock["clock"]: clock for clock in demo.outcome["clocks"]}
+    said = " ".join(demo.progress.split())
+
+    started = {kind: clock for kind, clock in shown.items() if clock["state"] != "waiting"}
+    beginnings = {kind: clock["explanation"].split(" ")[:3] for kind, clock in started.items()}
+    assert list(shown) == ["match", "first-contact", "answer", "response", "follow-up", "resources"]
+    assert {clock["state"] for clock in started.values()} <= {"met", "breached"}  # what was keyed late is breached
+    assert {kind: words[2] for kind, words in beginnings.items() if words[0] == "started"} == {
+        "answer": "supporter-notified",
+        "response": "contact-attempted",
+        "follow-up": "contact-made",
+    }
+    assert shown["resources"]["explanation"].startswith("nothing has started it; if that happened now: started by")
+    for clock in shown.values():
+        assert f"{clock['clock']} ({clock['firmness']}): {clock['state']}" in said
+        assert clock["explanation"] in said
 
 
 def test_every_message_has_one_recipient_and_a_neutral_subject(demo: Demo) -> None:

@@ -45,10 +45,18 @@ VALUES: dict[str, Any] = {
     "corrects": uuid4(),
     "late_entry": True,
     "provisional": True,
+    "level": 1,
+    "to": "deputy",
+    "late_noticed": True,
+    "reported_within_hours": 168,
     "item_id": uuid4(),
     "kind": "unmatched",
     "urgent": True,
     "is_open": True,
+    "pause_id": uuid4(),
+    "begins_at": NOW,
+    "ends_at": NOW,
+    "code": "physician-away",
 }
 
 
@@ -190,6 +198,7 @@ def test_what_a_service_reads_is_what_it_has_handlers_for(document: Any) -> None
         "peerline.referral-created.v1",
         "peerline.participant-unresolved.v1",
         "peerline.referral-joined.v1",
+        "peerline.referral-amended.v1",
         "peerline.referral-withdrawn.v1",
         "peerline.referral-forgotten.v1",
     }

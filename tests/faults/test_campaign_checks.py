@@ -12,7 +12,9 @@ import pytest
 from peerline.compartments import ContactProfile, Origin, SupporterContact
 from peerline.events import (
     Audience,
+    DeadlineAcknowledged,
     DeadlineBreached,
+    DeadlineEscalated,
     DeadlineMet,
     DeadlineSet,
     Event,
@@ -71,6 +73,8 @@ class Case:
             self.step(number, step)
         for number, clock in enumerate(("match", "first-contact"), start=3):
             self.clock(DeadlineMet, number, clock, met_at=NOW)
+        self.clock(DeadlineSet, 5, "answer", attempt=1, starts_at=NOW)
+        self.clock(DeadlineMet, 6, "answer", attempt=1, met_at=NOW)
 
     def say(self, kind: type[Event], sequence: int, at: datetime = NOW, **more: Any) -> None:
         """One event more, appended to its topic at an instant."""
@@ -124,7 +128,7 @@ class Case:
             seen_items={(seen.service, seen.kind, seen.subject): {seen.id}},
             acted={},
             set_aside_by={OURS: ["notifier"]},
-            clocks={self.referral_id: Clocks({"match": "met"}, NOW)},
+            clocks={self.referral_id: Clocks({("match", None): "met", ("answer", 1): "met"}, NOW)},
             metrics="",
             logs=[self.log],
             done=[],
@@ -154,12 +158,26 @@ def a_refused_join(case: Case) -> None:
     case.step(1, "join-refused")
 
 
+def no_answer_awaited(case: Case) -> None:
+    case.events = [(event, at) for event, at in case.events if getattr(event, "clock", "") != "answer"]
+
+
 def an_early_breach(case: Case) -> None:
-    case.clock(DeadlineBreached, 5, "match", at=DUE - timedelta(seconds=1))
+    case.clock(DeadlineBreached, 7, "match", at=DUE - timedelta(seconds=1))
 
 
 def a_breach_in_spite_of_the_answer(case: Case) -> None:
-    case.clock(DeadlineBreached, 5, "match", at=DUE + timedelta(seconds=1))
+    case.clock(DeadlineBreached, 7, "match", at=DUE + timedelta(seconds=1))
+
+
+def steps_told(case: Case, *levels: int, breached: bool = True, noted: bool = False) -> None:
+    late = DUE + timedelta(seconds=1)
+    if breached:
+        case.clock(DeadlineBreached, 5, "match", at=late)
+    if noted:
+        case.clock(DeadlineAcknowledged, 6, "match", at=late)
+    for sequence, level in enumerate(levels, start=7):
+        case.clock(DeadlineEscalated, sequence, "match", at=late, level=level, to="deputy")
 
 
 def an_error_in_a_log(case: Case) -> None:
@@ -179,9 +197,15 @@ CASES: list[tuple[str, str, Callable[[Case], Any]]] = [
     ("T", "supporter-notified of attempt 1 2 times", lambda case: case.step(6, "supporter-notified")),
     ("D", "never set", lambda case: case.drop(DeadlineSet)),
     ("D", "neither met nor breached", lambda case: case.drop(DeadlineMet)),
-    ("D", "met 2 times", lambda case: case.clock(DeadlineMet, 5, "match", met_at=NOW)),
+    ("D", "met 2 times", lambda case: case.clock(DeadlineMet, 7, "match", met_at=NOW)),
+    ("D", "deadline-met 2 times", lambda case: case.clock(DeadlineMet, 7, "answer", attempt=1, met_at=NOW)),
+    ("D", "no answer is awaited", no_answer_awaited),
     ("D", "before it was due", an_early_breach),
     ("D", "although the answer stood on its topic", a_breach_in_spite_of_the_answer),
+    ("D", "steps were told as [2]", lambda case: steps_told(case, 2)),
+    ("D", "steps were told as [1, 1]", lambda case: steps_told(case, 1, 1)),
+    ("D", "step 1 was told before a breach", lambda case: steps_told(case, 1, breached=False)),
+    ("D", "step 1 was told after it was acknowledged", lambda case: steps_told(case, 1, noted=True)),
     ("F", "are not there", lambda case: case.drop(steps=("supporter-accepted",))),
     ("F", "a number was given twice", lambda case: case.step(5, "contact-made")),
     ("V", "case_set_aside", an_error_in_a_log),
@@ -194,7 +218,12 @@ EVIDENCE: list[tuple[str, str, Callable[[Any], Any]]] = [
     (
         "F",
         "is breached, and its topic says met",
-        lambda e: next(iter(e.clocks.values())).states.update(match="breached"),
+        lambda e: next(iter(e.clocks.values())).states.update({("match", None): "breached"}),
+    ),
+    (
+        "F",
+        "is met, and its topic says none",
+        lambda e: next(iter(e.clocks.values())).states.update({("answer", 2): "met"}),
     ),
     ("P", "holds Zyxqua", lambda evidence: evidence.raw.append(b"Dr Zyxqua 1")),
     ("V", "ended by itself", lambda evidence: evidence.ended_by_itself.append((1.0, "intake", 1))),

@@ -16,8 +16,8 @@ from peerline.compartments import WithdrawalKind
 from peerline.events import MatchReleased, ReferralAmended, ReferralCreated, ReferralWithdrawn, Topic
 from peerline.sealing import Sealer, key_set, new_key
 
-from tests.integration.test_intake_service import Intake, an_intake
-from tests.integration.test_matcher_service import HEADER, a_row
+from tests.support.intake_place import Intake, an_intake
+from tests.support.matcher_office import HEADER, a_row
 from tests.support.notifier_place import Post, Referral, expect_steps, notifier, post_office, programmes, wait_for_step
 from tests.support.workplace import REPOSITORY, Running, Workplace, until
 

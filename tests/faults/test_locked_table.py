@@ -9,7 +9,7 @@ import httpx
 import pytest
 from peerline.events import ReferralCreated, Topic
 
-from tests.integration.test_intake_service import Intake, a_report, an_intake
+from tests.support.intake_place import Intake, a_report, an_intake
 from tests.support.workplace import Workplace, until
 
 

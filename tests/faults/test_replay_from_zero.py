@@ -14,7 +14,7 @@ from peerline.events import OutreachLogged, Topic
 from sla_monitor.main import service as sla_monitor
 from sla_monitor.settings import Settings as MonitorSettings
 
-from tests.integration.test_intake_service import Intake, a_report, an_intake
+from tests.support.intake_place import Intake, a_report, an_intake
 from tests.support.notifier_place import Post, notifier, post_office, press
 from tests.support.workplace import Running, Workplace, until
 

@@ -6,6 +6,7 @@ better halts it until a human has looked. Nobody is contacted twice, and nobody 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,9 +28,9 @@ from peerline.events import (
 from sla_monitor.main import service as monitor
 from sla_monitor.settings import Settings as Watching
 
-from tests.integration.test_intake_service import PEOPLE, Intake, a_report, an_intake
-from tests.integration.test_matcher_service import Office, a_row
 from tests.integration.test_sla_monitor_service import WAIT, a_match, a_referral, about
+from tests.support.intake_place import PEOPLE, Intake, a_report, an_intake
+from tests.support.matcher_office import Office, a_row
 from tests.support.notifier_place import Post, Referral, notifier, post_office, press, wait_for_step, wait_until
 from tests.support.set_back import back_up, doubled, halted, items, kinds, put_back, resumed
 from tests.support.workplace import PROGRAMMES, Running, Workplace, until
@@ -206,17 +207,26 @@ async def test_fault_14_a_monitor_set_back_tells_no_deadline_twice_and_corrects_
 STANDING = "SELECT referral_id, person_id, standing, into_id, sequence FROM referral ORDER BY 1"
 
 
+COUNTED = ("incident_id", "offered", "joined", "unresolved")
+
+
+async def receipts_of(intake: Intake, reports: list[dict[str, Any]]) -> list[list[Any]]:
+    """What is counted in the receipts of these reports."""
+    receipts = [(await intake.send(report)).json() for report in reports]
+    return [[receipt[name] for name in COUNTED] for receipt in receipts]
+
+
 async def test_fault_14_an_intake_set_back_knows_whose_cases_are_open_and_opens_no_second_one(
     workplace: Workplace,
 ) -> None:
     described = {"name": "Fay Lark", "email": "fay@example.org"}
+    reports = [a_report("1001", incident="EV-1"), a_report("1001", "9999", incident="EV-2")]
     async with an_intake(workplace) as intake:
         await intake.load(*PEOPLE[1:])
     await back_up(workplace, "intake")
     async with an_intake(workplace) as intake:
         await intake.load()
-        reports = [a_report("1001", incident="EV-1"), a_report("1001", "9999", incident="EV-2")]
-        receipts = [(await intake.send(report)).json() for report in reports]
+        receipts = await receipts_of(intake, reports)
         entered = await intake.enter(person=described, programme="shcp", request_id="call-1")
         assert entered.status_code == 201, entered.text
         # Two created, one joined, one unresolved, and what the worklist says about that one.
@@ -230,7 +240,7 @@ async def test_fault_14_an_intake_set_back_knows_whose_cases_are_open_and_opens_
     async with an_intake(workplace, ready=False) as intake:
         lost = await halted(intake.running, said)
         recalled = await intake.running.fetch(STANDING)
-        again = [(await intake.send(report)).json() for report in reports]  # the source sends the time again
+        again = await receipts_of(intake, reports)  # the source sends the time again
         third = (await intake.send(a_report("1001", incident="EV-3"))).json()
         called = await intake.enter(person=described, programme="shcp", request_id="call-2")
         await resumed(workplace, intake.running)
@@ -241,10 +251,7 @@ async def test_fault_14_an_intake_set_back_knows_whose_cases_are_open_and_opens_
 
     assert recalled == known
     assert lost["not_recalled"] == 0
-    counted = ("incident_id", "offered", "joined", "unresolved")
-    assert [[each[name] for name in counted] for each in again] == [
-        [each[name] for name in counted] for each in receipts
-    ]
+    assert again == receipts
     assert (third["offered"], third["joined"], called.json()["outcome"]) == (0, 1, "joined")
     assert sum(isinstance(event, ReferralCreated) for event in after) == 2
     assert await doubled(workplace, Topic.REFERRALS) == []

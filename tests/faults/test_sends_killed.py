@@ -5,8 +5,8 @@ from signal import SIGSTOP
 
 import pytest
 
-from tests.integration.test_notices import an_item
 from tests.support.killed import Child, Point, in_a_process
+from tests.support.notices import an_item
 from tests.support.notifier_place import Referral, notifier
 from tests.support.outcome import (
     COORDINATOR,

@@ -76,8 +76,9 @@ async def test_a_failover_that_is_not_over_is_waited_out(
 
 
 async def test_a_database_that_is_away_turns_readiness_red_and_nothing_is_lost(
-    workplace: Workplace, counter: Counter, tmp_path: Path
+    workplace: Workplace, counter: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("chassis.health.EVERY", 0.2)
     referrals = [a_referral(workplace, number) for number in range(12)]
 
     async with workplace.running(counter.service(workplace, tmp_path)) as service:
@@ -85,13 +86,19 @@ async def test_a_database_that_is_away_turns_readiness_red_and_nothing_is_lost(
             await workplace.publish(*referrals)
             await until(lambda: _is_held(service), seconds=40, what="a held partition")
             checks = (await service.client.get("/ready")).json()["checks"]
+            await until(lambda: _shows(service, 'check_ok{check="database"} 0.0'), seconds=40, what="the figure of it")
         matches = await workplace.wait_for(Topic.MATCHES, lambda found: len(found) == 12, seconds=60)
         aside = await quarantined(service)
         await until(lambda: _is_ready(service), seconds=40, what="readiness")
+        await until(lambda: _shows(service, 'check_ok{check="database"} 1.0'), seconds=40, what="the figure of it")
 
     assert (checks["database"]["ok"], checks["consumer"]["ok"]) == (False, False)
     assert len(matches) == 12
     assert aside == []
+
+
+async def _shows(service: Running, sample: str) -> bool:
+    return f"peerline_{sample}" in (await service.client.get("/metrics")).text
 
 
 async def test_a_locked_table_is_waited_out_and_nothing_hangs_on_it(

@@ -77,6 +77,26 @@ async def test_each_referrals_events_are_published_in_the_order_of_their_commits
         assert bodies == list(range(60))
 
 
+@pytest.mark.parametrize("number", [outbox.MANY - 1, outbox.MANY, 700])
+async def test_the_events_of_one_transaction_few_or_many_ring_once_and_are_published_in_their_order(
+    workplace: Workplace, tmp_path: Path, number: int
+) -> None:
+    rung: list[object] = []
+    bodies = [f"{event}".encode() for event in range(number)]
+    hearer = await asyncpg.connect(workplace.database("matcher"))
+    await hearer.add_listener("peerline", lambda *given: rung.append(given[-1]))
+    async with an_outbox(workplace, tmp_path) as pool, a_relay(workplace):
+        await write(pool, *[(b"r", body) for body in bodies])
+        await until(lambda: _is_empty(pool), what="an empty outbox")
+        records = await workplace.records(Topic.MATCHES)
+    await hearer.close()
+
+    assert rung == ["outbox"]
+    assert [record.value for record in records] == bodies
+    assert [dict(record.headers)["ce_id"] for record in records] == [ce_id(b"r", body) for body in bodies]
+    assert {record.key for record in records} == {b"r"}
+
+
 async def _is_empty(pool: "asyncpg.Pool[asyncpg.Record]") -> bool:
     return await left(pool) == 0
 

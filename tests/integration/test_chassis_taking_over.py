@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from aiokafka import TopicPartition
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from peerline.cloudevents import headers_of
 from peerline.events import Topic
 
-from tests.support.counter import Counter, a_referral
+from tests.support.counter import NOW, Counter, a_referral, quarantined
 from tests.support.workplace import Running, Workplace, until
 
 
@@ -65,6 +67,37 @@ async def test_a_replica_for_which_no_partition_is_left_is_ready_too(workplace: 
             return all(well) and sorted(found["consumer"]["partitions"] for found in answers) == [0, 1, 1]
 
         await until(are_well, seconds=60, what="all of three on two partitions to be well")
+
+
+async def test_offsets_without_records_are_passed_after_a_second_look_each_time(
+    workplace: Workplace, counter: Counter, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    referrals = [a_referral(workplace, number) for number in range(3)]
+    producer = AIOKafkaProducer(
+        bootstrap_servers=workplace.servers.bootstrap, transactional_id=f"{workplace.prefix}hospital"
+    )
+    await producer.start()
+    try:
+        for referral in referrals:  # each transaction ends with a mark that has an offset and is no record
+            async with producer.transaction():
+                headers = headers_of(referral, source="/peerline/intake", time=NOW, traceparent=None)
+                key, topic = str(referral.referral_id).encode(), f"{workplace.prefix}{Topic.REFERRALS}"
+                await producer.send(topic, referral.body(), key=key, headers=headers, partition=0)
+    finally:
+        await producer.stop()
+
+    async with workplace.running(counter.service(workplace, tmp_path), ready=False) as service:
+        await matched(workplace, 3)
+        aside = await quarantined(service)
+        read, other = await service.fetch(
+            'SELECT epoch FROM consumer_offset WHERE topic = $1 ORDER BY "partition"',
+            f"{workplace.prefix}{Topic.REFERRALS}",
+        )
+
+    assert read["epoch"] > other["epoch"]  # it was taken over again, which is the second look
+    assert [number for _, number in counter.taken] == [each.referral_id for each in referrals]
+    assert aside == []
+    assert capfd.readouterr().out.count("offsets_without_records") == 2
 
 
 async def test_a_topic_that_was_made_anew_stands_still_until_an_operator_has_it_read_from_its_beginning(

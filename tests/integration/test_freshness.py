@@ -1,6 +1,5 @@
 """What time decides waits until everything that was said before has been taken in."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,21 +13,14 @@ from sla_monitor import sweep
 from sla_monitor.main import service as sla_monitor
 from sla_monitor.settings import Settings as MonitorSettings
 
-from tests.integration.test_matcher_service import PEDIATRICS, Office, a_row
-from tests.integration.test_matcher_service import programmes as matcher_programmes
 from tests.integration.test_sla_monitor_service import WAIT, a_match, a_referral, about
 from tests.integration.test_sla_monitor_service import programmes as monitor_programmes
-from tests.support.notifier_place import Post, Referral, notifier, post_office, steps, wait_for_step, wait_until
+from tests.support.matcher_office import PEDIATRICS, Office, a_row, matcher_programmes
+from tests.support.notifier_place import Post, Referral, notifier, steps, wait_for_step, wait_until
 from tests.support.workplace import Running, Workplace, until
 
-__all__ = ["matcher_programmes", "monitor_programmes"]
+__all__ = ["monitor_programmes"]
 DOWN = timedelta(hours=26)
-
-
-@pytest.fixture
-async def post() -> AsyncIterator[Post]:
-    async with post_office(Post()) as office:
-        yield office
 
 
 def monitor(place: Workplace, programmes: Path) -> Service:
@@ -42,6 +34,13 @@ async def let_time_pass(place: Workplace, service: str, **columns: tuple[str, ..
     for table, names in columns.items():
         shifted = ", ".join(f"{name} = {name} - $1::interval" for name in names)
         await pool.execute(f"UPDATE {table} SET {shifted}", DOWN)  # noqa: S608  our own names
+    await pool.close()
+
+
+async def end_pause(place: Workplace) -> None:
+    """Let a stopped notifier send again: one that still ran might send before it stops."""
+    pool = await open_pool(place.database("notifier"))
+    await pool.execute("DELETE FROM outreach_pause")
     await pool.close()
 
 
@@ -102,11 +101,12 @@ async def test_a_breach_that_cannot_be_certain_waits_and_is_told_as_provisional_
 
 
 async def test_a_matcher_that_was_down_past_the_answer_window_takes_the_answer_that_came_meanwhile(
-    workplace: Workplace, matcher_programmes: Path
+    workplace: Workplace, tmp_path: Path
 ) -> None:
-    settings = workplace.settings(MatcherSettings, "matcher", programmes=matcher_programmes)
+    programmes = matcher_programmes(tmp_path)
+    settings = workplace.settings(MatcherSettings, "matcher", programmes=programmes)
     async with workplace.running(matcher(settings)) as running:
-        office = Office(workplace, running, matcher_programmes)
+        office = Office(workplace, running, programmes)
         await office.load(a_row("s1"), a_row("s2"))
         referral = office.referral()
         await office.say(referral.created(attributes=PEDIATRICS))
@@ -139,8 +139,8 @@ async def test_a_notifier_that_was_down_for_a_day_sends_nothing_that_was_called_
             return len(await running.fetch("SELECT FROM send WHERE state = 'planned'")) == 2
 
         await until(both_are_planned, what="two planned messages")
-        await running.fetch("DELETE FROM outreach_pause")
     await let_time_pass(workplace, "notifier", send=("due_at",))
+    await end_pause(workplace)
     await workplace.publish(called_off.withdrawn())
 
     async with workplace.running(notifier(workplace, post)):

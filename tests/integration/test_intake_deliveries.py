@@ -15,7 +15,7 @@ from intake.domain.referring import Arrival
 from intake.repository.incidents import DIRECTORY_LOCK
 from peerline.events import ReferralCreated
 
-from tests.integration.test_intake_service import Intake, a_report, an_intake
+from tests.support.intake_place import Intake, a_report, an_intake
 from tests.support.workplace import Workplace, until
 
 
@@ -143,3 +143,24 @@ async def test_one_that_fails_by_a_fault_of_ours_costs_the_others_nothing(
 
         assert [each.status_code for each in answers] == [202, 503, 202, 202]
         await intake.published(ReferralCreated, 3)
+
+
+async def test_one_that_waits_for_a_lock_costs_the_others_nothing(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database.PATIENCE", {"lock_timeout": "3s"})
+    async with an_intake(workplace) as intake:
+        await intake.load()
+        await intake.send(a_report("1001", incident="EV-0"))
+        holder = await asyncpg.connect(workplace.database("intake"))
+        await holder.execute("BEGIN; SELECT FROM referral FOR UPDATE")
+
+        answers = await all_waiting(
+            intake, *[intake.send(a_report(f"100{n}", incident=f"EV-{n}")) for n in (1, 2, 3, 4)]
+        )
+        await holder.close()
+        again = await intake.send(a_report("1001", incident="EV-1"))
+
+        assert [each.status_code for each in answers] == [503, 202, 202, 202]
+        assert again.json()["joined"] == 1
+        await intake.published(ReferralCreated, 4)

@@ -4,7 +4,7 @@ import json
 
 from peerline.events import Topic
 
-from tests.integration.test_intake_service import Intake, a_report, an_intake
+from tests.support.intake_place import Intake, a_report, an_intake
 from tests.support.workplace import Workplace, until
 
 RISK, QUALITY = b"shcp-risk", b"shcp-quality"

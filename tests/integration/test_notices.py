@@ -1,65 +1,32 @@
 """What coordinators are told, by a real notifier: once, at once or by the day, and nothing that names anybody."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 from peerline.events import (
-    WORKLIST_CHANGED,
     DeadlineApproaching,
     DeadlineBreached,
     DeadlineEvent,
     Firmness,
-    ProgrammeRef,
     Topic,
-    WorklistChanged,
 )
 
-from tests.support.notifier_place import NOW, PHYSICIAN, Post, Referral, notifier, post_office, programmes, wait_until
+from tests.support.notices import an_item, looked
+from tests.support.notifier_place import NOW, PHYSICIAN, Post, Referral, notifier, programmes, wait_until
 from tests.support.workplace import Running, Workplace, until
 
 SHCP = "coordinator@shcp.example.org"
-SOME_TIME = timedelta(minutes=16)
 AT_ONCE = timedelta(0)
 QUARTER = timedelta(minutes=15)
+JUST_TOLD = """
+INSERT INTO coordinator (programme, urgent_at, digest_on)
+VALUES ('shcp', statement_timestamp(), (statement_timestamp() AT TIME ZONE 'America/New_York')::date)
+"""
 
 
-@pytest.fixture
-async def post() -> AsyncIterator[Post]:
-    async with post_office(Post()) as office:
-        yield office
-
-
-def an_item(
-    place: Workplace,
-    kind: str,
-    number: int = 1,
-    *,
-    urgent: bool = True,
-    programme: str | None = "shcp",
-    topic: Topic = Topic.MATCHES,
-    is_open: bool = True,
-    age: timedelta = SOME_TIME,
-) -> WorklistChanged:
-    """An item of another service, opened so long ago, or resolved just now."""
-    event = WORKLIST_CHANGED[topic]
-    item_id = place.ids.item(kind, str(number))
-    return event(
-        event_id=place.ids.event(event.name, item_id, str(is_open)),
-        referral_id=item_id,
-        programme=ProgrammeRef(id=programme, digest="0" * 16) if programme else None,
-        sequence=1 if is_open else 2,
-        occurred_at=datetime.now(UTC) - (age if is_open else timedelta(0)),
-        item_id=item_id,
-        kind=kind,
-        urgent=urgent,
-        is_open=is_open,
-    )
-
-
-def a_deadline(place: Workplace, kind: type[DeadlineEvent]) -> DeadlineEvent:
-    referral = Referral(place)
+def a_deadline(place: Workplace, kind: type[DeadlineEvent], name: str = "1") -> DeadlineEvent:
+    referral = Referral(place, name)
     return kind(
         event_id=place.ids.event(kind.name, referral.id, "match", 0),
         referral_id=referral.id,
@@ -71,24 +38,6 @@ def a_deadline(place: Workplace, kind: type[DeadlineEvent]) -> DeadlineEvent:
         firmness=Firmness.PROMISED,
         due_at=NOW,
     )
-
-
-async def looked(running: Running) -> None:
-    """Once notifier has looked twice at what there is to tell."""
-    for _ in range(2):
-        before = await turns(running)
-        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
-
-        async def another(before: float = before) -> bool:
-            return await turns(running) > before
-
-        await until(another, what="another look")
-
-
-async def turns(running: Running) -> float:
-    text = (await running.client.get("/metrics")).text
-    [line] = [line for line in text.splitlines() if line.startswith('peerline_round_seconds_count{what="notices"}')]
-    return float(line.split()[-1])
 
 
 async def noted(running: Running, items: int) -> None:
@@ -124,6 +73,24 @@ async def test_a_deadline_is_told_once_and_by_no_name(
     assert post.recipients == [[SHCP]]
     assert PHYSICIAN.name not in post.texts()[0]
     assert str(referral.id) in post.texts()[0]
+
+
+async def test_breaches_that_were_noticed_late_are_told_apart_with_both_times(workplace: Workplace, post: Post) -> None:
+    late = {"late_noticed": True, "due_at": datetime(2026, 6, 9, 14, 15, tzinfo=UTC)}
+    noticed = {"occurred_at": datetime(2026, 6, 9, 20, 30, tzinfo=UTC)}
+    in_time, one, other = (a_deadline(workplace, DeadlineBreached, name) for name in "123")
+
+    async with workplace.running(notifier(workplace, post, urgent_every=QUARTER)) as running:
+        await running.fetch(JUST_TOLD)
+        await workplace.publish(in_time, *(each.model_copy(update=late | noticed) for each in (one, other)))
+        await noted(running, 3)
+        await quarter_of_an_hour_later(running)
+        await wait_until(lambda: len(post.mails) == 1, "the coordinator's message")
+
+    [text] = (" ".join(each.split()) for each in post.texts())
+    assert "1 × promised times that have passed, before what was promised happened (" in text
+    assert "2 × promised times that have passed, before what was promised happened, and which were noticed late" in text
+    assert "late: due Tue 09 Jun 10:15 EDT, noticed Tue 09 Jun 16:30 EDT (" in text
 
 
 async def test_a_burst_is_told_at_once_and_then_once_in_a_quarter_of_an_hour_with_counts(

@@ -1,21 +1,12 @@
 """A pause of a programme's outreach, on a real notifier under a stream of messages."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from tests.support.notifier_place import Post, Referral, notifier, post_office, wait_until
+from tests.support.notifier_place import Post, Referral, notifier, wait_until
 from tests.support.workplace import Running, Workplace, until
 
 REFERRALS = 60
-
-
-@pytest.fixture
-async def post() -> AsyncIterator[Post]:
-    async with post_office(Post()) as office:
-        yield office
 
 
 async def planned(running: Running, number: int) -> None:
@@ -28,15 +19,18 @@ async def planned(running: Running, number: int) -> None:
 async def test_a_pause_stops_a_stream_within_a_second_survives_a_restart_and_loses_and_doubles_nothing(
     workplace: Workplace, post: Post
 ) -> None:
-    slow_down(post)
+    office_opens = stand_in_line(post)
     referrals = [Referral(workplace, name=str(number)) for number in range(REFERRALS)]
     async with workplace.running(notifier(workplace, post)) as running:
         for referral in referrals:
             await workplace.publish(referral.created(), referral.proposed())
         await planned(running, REFERRALS)
+        await until(lambda: some_are_claimed(running), what="messages under way")
         await running.client.post("/v1/outreach/shcp/pause")
         await asyncio.sleep(1)
         after_a_second = await claims(running)
+        office_opens.set()
+        await wait_until(lambda: len(post.mails) == after_a_second, "what was under way")
         await asyncio.sleep(2)
         later = await claims(running)
     async with workplace.running(notifier(workplace, post)) as running:
@@ -55,14 +49,20 @@ async def test_a_pause_stops_a_stream_within_a_second_survives_a_restart_and_los
     assert len({str(mail["Message-ID"]) for mail in post.mails}) == REFERRALS
 
 
-def slow_down(post: Post) -> None:
-    take = post.handle_DATA
+def stand_in_line(post: Post) -> asyncio.Event:
+    """Every message waits until the office opens: so many are under way as may be at once, however fast planning is."""
+    take, opens = post.handle_DATA, asyncio.Event()
 
-    async def slowly(*given: object) -> str:
-        await asyncio.sleep(0.6)
+    async def once_open(*given: object) -> str:
+        await opens.wait()
         return await take(*given)  # type: ignore[arg-type]  # as aiosmtpd gives it
 
-    post.handle_DATA = slowly  # type: ignore[method-assign,assignment]  # this office only
+    post.handle_DATA = once_open  # type: ignore[method-assign,assignment]  # this office only
+    return opens
+
+
+async def some_are_claimed(running: Running) -> bool:
+    return await claims(running) > 0
 
 
 async def claims(running: Running) -> int:

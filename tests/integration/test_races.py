@@ -13,7 +13,7 @@ from matcher.settings import Settings as MatcherSettings
 from peerline.compartments import MatchingProfile, WithdrawalKind
 from peerline.events import Audience, MatchEvent, ReferralCreated, ReferralJoined, Topic
 
-from tests.integration.test_intake_service import a_report, an_intake
+from tests.support.intake_place import a_report, an_intake
 from tests.support.notifier_place import (
     FORM,
     Post,

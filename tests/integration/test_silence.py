@@ -1,31 +1,24 @@
 """What happens once a supporter has the contact and is not heard of any more, on a real notifier."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.integration.test_notifier import shown, worklist
 from tests.support.notifier_place import (
     PHYSICIAN,
     SUPPORTER,
     Post,
     Referral,
     notifier,
-    post_office,
     programmes,
+    shown,
     steps,
     wait_for_step,
     wait_until,
+    worklist,
 )
 from tests.support.workplace import Running, Workplace, until
-
-
-@pytest.fixture
-async def post() -> AsyncIterator[Post]:
-    async with post_office(Post()) as office:
-        yield office
 
 
 async def test_silence_after_the_contact_is_reminded_of_once_and_then_listed(workplace: Workplace, post: Post) -> None:

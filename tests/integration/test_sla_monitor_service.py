@@ -1,6 +1,5 @@
 """The monitor as a running service, with Kafka, PostgreSQL and HTTP."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -20,7 +19,6 @@ from peerline.events import (
 )
 from peerline.programme import read_programmes
 from pydantic import ValidationError
-from sla_monitor.main import service as monitor
 from sla_monitor.settings import Settings
 
 from tests.support.workplace import PROGRAMMES, Running, Workplace
@@ -36,13 +34,6 @@ def programmes(tmp_path: Path) -> Path:
     programme["clocks"] = [{"kind": "match", "firmness": "promised", "due": due, "warn_before": "PT2S"}]
     (tmp_path / "shcp.yaml").write_text(yaml.safe_dump(programme))
     return tmp_path
-
-
-@pytest.fixture
-async def service(workplace: Workplace, programmes: Path) -> AsyncIterator[Running]:
-    described = monitor(workplace.settings(Settings, "sla-monitor", programmes=programmes))
-    async with workplace.running(described) as running:
-        yield running
 
 
 def a_referral(programmes: Path, received_at: datetime) -> ReferralCreated:
@@ -127,8 +118,9 @@ async def test_the_clocks_of_a_case_are_shown_to_operators_and_coordinators_only
 def test_a_programme_with_a_clock_that_nothing_would_start_is_refused_by_name(
     workplace: Workplace, programmes: Path
 ) -> None:
-    text = (programmes / "shcp.yaml").read_text()
-    (programmes / "shcp.yaml").write_text(text.replace("kind: match", "kind: follow-up"))
+    programme = yaml.safe_load((programmes / "shcp.yaml").read_text())
+    programme["clocks"][0] |= {"kind": "follow-up", "starts": ["closed"], "stops": ["contact-made"]}
+    (programmes / "shcp.yaml").write_text(yaml.safe_dump(programme))
 
-    with pytest.raises(ValidationError, match="shcp: clocks: follow-up"):
+    with pytest.raises(ValidationError, match=r"shcp: clocks\.0\.starts: closed ends a case"):
         workplace.settings(Settings, "sla-monitor", programmes=programmes)

@@ -4,14 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from peerline.events import Event, MatchConfirmed, OutreachLogged, ReferralCreated
-from sla_monitor import handlers, repository, sweep
+from sla_monitor import handlers, sweep
+from sla_monitor.repository import clocks
 
-from tests.integration.test_sla_monitor import DAY, NOW, Monitor, confirmed, created, logged, monitor_of, promising
+from tests.support.lone_monitor import DAY, NOW, Monitor, confirmed, created, logged, monitor_of, promising
 from tests.support.workplace import Workplace
 
 
@@ -53,6 +53,34 @@ async def test_the_sweep_says_how_long_until_the_next_due_time(monitor: Monitor)
     assert timedelta(hours=19) < wait < timedelta(hours=20, minutes=1)
 
 
+async def test_the_next_due_time_is_waited_for_no_longer_where_the_inputs_are_far_behind(monitor: Monitor) -> None:
+    await monitor.deliver(created(uuid4(), datetime.now(UTC)))
+
+    async with monitor.transactions.begin() as work:
+        wait = await clocks.until_next(work.connection, work.now - DAY)
+
+    assert wait is not None
+    assert timedelta(hours=19) < wait < timedelta(hours=20, minutes=1)
+
+
+async def test_what_has_become_due_since_is_looked_at_again_after_as_long_as_the_inputs_are_behind(
+    monitor: Monitor,
+) -> None:
+    await monitor.deliver(created(uuid4(), datetime.now(UTC)))
+    async with monitor.transactions.begin() as work:
+        await work.connection.execute("UPDATE clock SET next_at = $1 WHERE next_at IS NOT NULL", work.now)
+
+        soon = await clocks.until_next(work.connection, work.now - timedelta(milliseconds=1))
+        behind: timedelta = await work.connection.fetchval(
+            "SELECT clock_timestamp() - $1::timestamptz", work.now - timedelta(milliseconds=1)
+        )
+        late = await clocks.until_next(work.connection, work.now - DAY)
+
+    assert soon is not None
+    assert soon <= min(behind, timedelta(seconds=0.5))
+    assert late == timedelta(seconds=0.5)
+
+
 async def test_several_replicas_breach_every_deadline_once_with_one_sequence_for_a_referral(
     impatient: Monitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +117,7 @@ async def test_a_sweep_that_dies_before_its_commit_leaves_everything_due(
         raise ConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(repository, "save", die)
+        patched.setattr(clocks, "save", die)
         with pytest.raises(ConnectionError):
             await impatient.sweep()
     assert "deadline-breached" not in await impatient.types("match")
@@ -136,7 +164,7 @@ async def test_a_stop_that_is_being_taken_in_keeps_the_sweep_away_until_it_is_de
     await impatient.deliver(created(referral_id, NOW, entered_at=NOW - DAY))
 
     async with impatient.transactions.begin() as work:
-        await handlers.stop_match_clocks([confirmed(referral_id, NOW)], work)
+        await handlers.follow([confirmed(referral_id, NOW)], work)
         during = await impatient.sweep()
 
     assert during is not None
@@ -156,8 +184,8 @@ async def test_replicas_that_take_the_same_referrals_from_different_topics_do_no
             events = [makers[(place + turn) % 3](rid) for place, rid in enumerate(order)]
             traceparents = {event.referral_id: None for event in events}
             async with monitor.transactions.begin(traceparents) as work:
-                for handler, kind in _lists(turn):
-                    await handler([event for event in events if isinstance(event, kind)], work)
+                for kind in _types(turn):
+                    await handlers.follow([event for event in events if isinstance(event, kind)], work)
 
     await asyncio.gather(*(take_in(referral_ids[:: (1, -1)[turn % 2]], turn) for turn in range(6)))
 
@@ -165,30 +193,8 @@ async def test_replicas_that_take_the_same_referrals_from_different_topics_do_no
     assert len(sequences) == len(set(sequences))
 
 
-def _lists(turn: int) -> list[tuple[Callable[..., Any], type[Event]]]:
-    """The handlers in an order that makes each turn begin with other referrals than the turn before."""
-    lists: list[tuple[Callable[..., Any], type[Event]]] = [
-        (handlers.start_clocks, ReferralCreated),
-        (handlers.stop_match_clocks, MatchConfirmed),
-        (handlers.follow_outreach, OutreachLogged),
-    ]
+def _types(turn: int) -> list[type[Event]]:
+    """The types of event in an order that makes each turn begin with other referrals than the turn before."""
+    types: list[type[Event]] = [ReferralCreated, MatchConfirmed, OutreachLogged]
     first = 2 * turn % 3
-    return lists[first:] + lists[:first]
-
-
-async def test_what_is_due_is_found_by_its_index_however_many_clocks_run(monitor: Monitor) -> None:
-    pool = monitor.transactions.pool
-    await monitor.deliver(created(uuid4()))
-    await pool.execute(
-        """
-        WITH more AS (INSERT INTO referral (referral_id) SELECT gen_random_uuid() FROM generate_series(1, 20000)
-                      RETURNING referral_id)
-        INSERT INTO clock (referral_id, kind, begun, approached, corrected, next_at)
-        SELECT referral_id, 'match', true, false, false, statement_timestamp() + interval '1 day' FROM more
-        """
-    )
-    await pool.execute("ANALYZE clock, referral")
-
-    plan = await pool.fetch("EXPLAIN SELECT referral_id FROM clock WHERE next_at <= $1 ORDER BY next_at LIMIT 500", NOW)
-
-    assert "clock_next" in "".join(row[0] for row in plan)
+    return types[first:] + types[:first]

@@ -16,6 +16,7 @@ import inspect
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -110,17 +111,22 @@ class Child:
     log: Path
 
     async def ready(self) -> None:
-        """Wait until it says that it is."""
-
-        async def is_ready() -> bool:
+        """Wait until it says that it is; AssertionError with its last answer, and the end of its log."""
+        heard = "nothing"
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             assert self.popen.poll() is None, self.log.read_text()[-3000:]
             try:
                 async with httpx.AsyncClient(trust_env=False) as client:
-                    return (await client.get(f"{self.url}/ready")).status_code == 200
-            except httpx.HTTPError:
-                return False
-
-        await until(is_ready, seconds=60, what="the process to be ready")
+                    answer = await client.get(f"{self.url}/ready")
+            except httpx.HTTPError as error:
+                heard = type(error).__name__
+            else:
+                if answer.status_code == 200:
+                    return
+                heard = answer.text
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"not ready after 60 s: {heard}\n{self.log.read_text()[-3000:]}")
 
     async def struck(self) -> None:
         """Wait until it has killed or frozen itself."""

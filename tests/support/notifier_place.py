@@ -216,3 +216,25 @@ async def show(running: Running, path: str, words: str) -> str:
 
     await until(holds, what=f"a page that says {words!r}")
     return found
+
+
+async def asked(place: Workplace, post: Post, referral: Referral) -> str:
+    """A referral whose supporter has been asked; gives the path of the private page."""
+    await place.publish(referral.created(), referral.proposed())
+    await wait_until(lambda: bool(post.links()), "a link")
+    await wait_for_step(place, "supporter-notified")
+    return post.links()[-1]
+
+
+async def shown(place: Workplace, post: Post, running: Running, referral: Referral) -> str:
+    """A referral whose supporter has the contact; gives the path of the private page."""
+    page = await asked(place, post, referral)
+    await press(running, page, "yes")
+    await place.publish(referral.confirmed())
+    await show(running, page, PHYSICIAN.name)
+    await press(running, page, "show-contact")
+    return page
+
+
+async def worklist(running: Running) -> list[str]:
+    return [item["kind"] for item in (await running.client.get("/v1/worklist")).json()["items"]]

@@ -32,6 +32,9 @@ from tests.support.workplace import REPOSITORY
 
 PARTITIONS = 4
 SMTP_TIMEOUT = 4.0  # seconds; a message that was being sent when notifier was killed is unknown 13 s later
+FRONTS = range(15_000, 19_000)
+"""Ports apart from all others that are chosen: seconds go by from the choice until the broker's proxy listens."""
+
 BY_NAME = {service.name: service for service in SERVICES}
 
 
@@ -145,11 +148,12 @@ def ground(folder: Path, seed: int) -> Iterator[Ground]:
     with ExitStack() as ending:
         postgres, kafka, supervisor = _servers(ending, folder / "servers")
         proxies = {
-            "database": ProxyProcess(to=f"127.0.0.1:{postgres.port}", port=choose_free_port(besides=[kafka.front])),
-            "broker": ProxyProcess(to=kafka.bootstrap, port=kafka.front),
+            name: ending.enter_context(ProxyProcess(to=to, port=port))
+            for name, to, port in (
+                ("broker", kafka.bootstrap, kafka.front),
+                ("database", f"127.0.0.1:{postgres.port}", choose_free_port()),
+            )
         }
-        for proxy in proxies.values():
-            ending.enter_context(proxy)
         mail = ScriptedServer(Script(seed=seed), port=choose_free_port(), pace=0.4, slow=1.0)
         programmes = _programmes(folder / "programmes")
         extra = {"PEERLINE_SMTP_PORT": str(mail.port), "PEERLINE_SMTP_TIMEOUT": str(SMTP_TIMEOUT)}
@@ -174,7 +178,7 @@ def _servers(ending: ExitStack, folder: Path) -> tuple[EmbeddedPostgres, Fronted
     postgres = EmbeddedPostgres(folder).start()
     ending.callback(postgres.stop)
     kafka = FrontedKafka(folder)
-    kafka.front = choose_free_port()
+    kafka.front = choose_free_port(among=FRONTS)
     kafka.start()
     ending.callback(kafka.stop)
     supervisor = Supervisor()

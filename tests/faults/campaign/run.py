@@ -253,7 +253,7 @@ class Campaign:
             for referral_id in chosen:
                 answer = await client.get(f"/v1/cases/{referral_id}/clocks")
                 clocks = answer.json().get("clocks", [])
-                states = {clock["clock"]: clock["state"] for clock in clocks}
+                states = {(clock["clock"], clock["attempt"]): clock["state"] for clock in clocks}
                 found[referral_id] = Clocks(states, datetime.now(UTC))
         return found
 

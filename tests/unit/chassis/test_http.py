@@ -10,7 +10,7 @@ import httpx
 import pytest
 from chassis import http
 from chassis.http import Caller, Problem, Tokens, public, require
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from pydantic import BaseModel
 
 SECRET = "Quillfeather"
@@ -130,11 +130,19 @@ async def test_every_answer_carries_the_security_headers(client: httpx.AsyncClie
         assert http.SECURITY_HEADERS.items() <= dict(answer.headers).items()
 
 
-def test_an_unguarded_route_keeps_a_service_from_starting(app: FastAPI) -> None:
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_an_unguarded_route_keeps_a_service_from_starting(app: FastAPI, depth: int) -> None:
     http.refuse_unguarded(app)
+    router = APIRouter()
 
-    @app.get("/forgotten")
+    @router.get("/forgotten")
     async def forgotten() -> None: ...
+
+    for _ in range(depth):
+        outer = APIRouter()
+        outer.include_router(router)
+        router = outer
+    app.include_router(router)
 
     with pytest.raises(LookupError, match="/forgotten"):
         http.refuse_unguarded(app)

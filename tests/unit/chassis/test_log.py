@@ -72,3 +72,17 @@ def test_a_line_that_cannot_be_written_does_not_fail_the_work(monkeypatch: pytes
     monkeypatch.setattr("sys.stdout", FullDisk())
 
     log.logger("matcher").info("match_proposed", attempt=1)
+
+
+def test_what_a_library_says_over_and_over_is_a_line_in_a_while_that_says_how_often(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.configure("info", "matcher")
+
+    for turn in range(1001):
+        if turn == 1000:
+            monkeypatch.setattr(log, "EACH", 0.0)
+        logging.getLogger("aiokafka").error("Unable to connect to Quillfeather")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["count"] for line in lines] == [1, 1000]

@@ -31,10 +31,15 @@ class Said(NamedTuple):
 
 
 class Command(NamedTuple):
-    """Something that comes to intake about one referral (by its incident's number): `verb` says what."""
+    """
+    Something that comes to intake about one referral (by its incident's number): `verb` says what.
+
+    `into` is the incident of the case that a join was refused into.
+    """
 
     verb: str
     number: int = 0
+    into: UUID | None = None
 
 
 class Intake(NamedTuple):
@@ -137,8 +142,9 @@ def _act(book: Book, command: Command, rules: Rules) -> None:
         look_again(book, key, TERMS, AT)
     else:
         assert command.verb in STEPS
+        into = next((each.referral_id for each in book.cases if each.incident == command.into), None)
         for referral in book.cases.of_incident(key):
-            rules.note_step(book.cases, book.directory, referral.referral_id, command.verb)
+            rules.note_step(book.cases, book.directory, referral.referral_id, command.verb, into)
 
 
 def _arrival(command: Command) -> Arrival:
@@ -157,7 +163,7 @@ def _arrival(command: Command) -> Arrival:
         dropped=(),
         version="R5",
     )
-    return Arrival(incident_key(command.number), an_id(*command), report, TERMS, AT)
+    return Arrival(incident_key(command.number), an_id(command.verb, command.number), report, TERMS, AT)
 
 
 def _published(intake: Intake, fact: Fact) -> tuple[int, Said]:

@@ -7,6 +7,7 @@ Of messages only those to supporters and physicians stand here; what a coordinat
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from notifier.domain import facts
@@ -62,11 +63,19 @@ class Desk(NamedTuple):
         return self._replace(items=self.items - {item})
 
 
-Steps = tuple[tuple[str, int], ...]
+class Step(NamedTuple):
+    """A step that is logged; `attempt` is 0 where it is about none, `into` the case that a join was refused into."""
+
+    name: str
+    attempt: int = 0
+    into: UUID | None = None
+
+
+Steps = tuple[Step, ...]
 
 
 def fold_in(desk: Desk, fact: Fact, rules: Rules) -> tuple[Desk, Steps]:
-    """The desk after a fact, and the steps that are logged, with their attempts; as the service's `settle` does it."""
+    """The desk after a fact, and the steps that are logged; as the service's `settle` does it."""
     case, decisions = rules.reach_out(desk.case, fact)
     desk = desk._replace(case=case)
     for decision in decisions:
@@ -99,7 +108,7 @@ def _carried_out(desk: Desk, decision: object) -> Desk:
 
 
 def _logged(decisions: Decisions) -> Steps:
-    return tuple((each.step, each.attempt or 0) for each in decisions if isinstance(each, Log))
+    return tuple(Step(each.step, each.attempt or 0, each.into) for each in decisions if isinstance(each, Log))
 
 
 def desk_subject(subject: str) -> tuple[Message, int]:

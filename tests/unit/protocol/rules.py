@@ -33,7 +33,7 @@ def _names(supporters: int) -> list[str]:
 class Rules:
     """What each party does with what it learns."""
 
-    note_step: Callable[[Cases, Directory, UUID, str], None] = note_step
+    note_step: Callable[[Cases, Directory, UUID, str, UUID | None], None] = note_step
     match: Callable[[Match, matching.Fact], Outcome] = apply
     reach_out: Callable[[Case, outreach.Fact], tuple[Case, Decisions]] = fold
     choose: Choice = whoever_was_not_asked

@@ -127,15 +127,15 @@ class Steps:
         return Move(f"n:{said.kind}{said.withdrawal and '-' + said.withdrawal}", True, number, after)
 
     def _matcher_reads_step(self, world: World, number: int, part: Part) -> Move:
-        step, attempt = self.parties.steps[part.steps_to_matcher[0]]
-        told = self.parties.tell_matcher(part.match, STEPS[step](attempt))
+        step = self.parties.steps[part.steps_to_matcher[0]]
+        told = self.parties.tell_matcher(part.match, STEPS[step.name](step.attempt))
         read = part._replace(match=told.number, steps_to_matcher=part.steps_to_matcher[1:])
-        return Move(f"m:{step}{attempt}", True, number, _put(world, number, _told(read, told)))
+        return Move(f"m:{step.name}{step.attempt}", True, number, _put(world, number, _told(read, told)))
 
     def _intake_reads_step(self, world: World, number: int, part: Part) -> Move:
-        step, _ = self.parties.steps[part.steps_to_intake[0]]
+        step = self.parties.steps[part.steps_to_intake[0]]
         read = _put(world, number, part._replace(steps_to_intake=part.steps_to_intake[1:]))
-        return Move(f"i:{step}", True, number, self.parties.command(read, Command(step, number)))
+        return Move(f"i:{step.name}", True, number, self.parties.command(read, Command(step.name, number, step.into)))
 
     def _idle(self, world: World, number: int, part: Part) -> Move | None:
         """A delivery of which nothing follows, and on which nothing else depends: its reader's case is closed."""

@@ -126,9 +126,7 @@ class Cases(RuleBasedStateMachine):
                 self.read.append((move.number, queue, was[0]))
 
     def _may_come_again(self, queue: str, event: int) -> bool:
-        """Two events are told from a repeat by the inbox alone: a join, and its refusal; the case may have changed."""
-        if queue == "steps_to_intake":
-            return self.parties.steps[event][0] != "join-refused"
+        """A join is told from a repeat by the inbox alone: the case that took it may have closed since."""
         return queue != "referrals_to_notifier" or self.parties.referral_events[event].kind != "joined"
 
     def _reach(self, world: World) -> None:
@@ -159,4 +157,5 @@ def test_a_naive_party_is_found_out_by_chance_too(naive: Rules) -> None:
         rules_of_parties = naive
 
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Naive, settings=settings(BRISK, phases=[Phase.generate]))
+        # The order of sets, and so the moves that are drawn, differ from process to process: it ends at the first find.
+        run_state_machine_as_test(Naive, settings=settings(BRISK, max_examples=5_000, phases=[Phase.generate]))

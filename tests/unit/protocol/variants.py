@@ -100,10 +100,12 @@ def _leaves_answered_questions_open(case: Case, fact: outreach.Fact) -> Outreach
     return known, tuple(each for each in decisions if not isinstance(each, Moot))
 
 
-def _opens_a_case_for_each_refused_join(cases: Cases, directory: Directory, referral_id: UUID, step: str) -> None:
+def _opens_a_case_for_each_refused_join(
+    cases: Cases, directory: Directory, referral_id: UUID, step: str, into: UUID | None
+) -> None:
     referral = cases.get(referral_id)
     if step != JOIN_REFUSED or referral is None or referral.standing is not Standing.JOINED:
-        note_step(cases, directory, referral_id, step)
+        note_step(cases, directory, referral_id, step, into)
         return
     opened = replace(referral, standing=Standing.OPEN, opened=True, into=None)
     cases.state(FactKind.CREATED, opened, person=directory.get(referral.person))
@@ -111,12 +113,12 @@ def _opens_a_case_for_each_refused_join(cases: Cases, directory: Directory, refe
         note_step(cases, directory, referral.into, CLOSED)
 
 
-def _forgets_who_waits(cases: Cases, directory: Directory, referral_id: UUID, step: str) -> None:
+def _forgets_who_waits(cases: Cases, directory: Directory, referral_id: UUID, step: str, into: UUID | None) -> None:
     referral = cases.get(referral_id)
     if step == CLOSED and referral is not None and referral.standing is Standing.WITHDRAWN:
         cases.keep(replace(referral, standing=Standing.CLOSED))
         return
-    note_step(cases, directory, referral_id, step)
+    note_step(cases, directory, referral_id, step, into)
 
 
 RELEASES_A_CONFIRMED_MATCH = Rules(match=_releases_a_confirmed_match_by_itself)

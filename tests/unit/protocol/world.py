@@ -19,7 +19,7 @@ from notifier.domain.facts import Button
 
 from tests.unit.protocol import intake_party, notifier_party
 from tests.unit.protocol.intake_party import AT, Command, Intake, Said
-from tests.unit.protocol.notifier_party import Desk
+from tests.unit.protocol.notifier_party import Desk, Step
 from tests.unit.protocol.rules import Rules
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Parties:
     desks: Numbers[Desk] = field(default_factory=Numbers)
     referral_events: Numbers[Said] = field(default_factory=Numbers)
     verdicts: Numbers[tuple[str, int]] = field(default_factory=Numbers)
-    steps: Numbers[tuple[str, int]] = field(default_factory=Numbers)
+    steps: Numbers[Step] = field(default_factory=Numbers)
     told_matcher: dict[tuple[int, matching.Fact], Told] = field(default_factory=dict)
     told_notifier: dict[tuple[int, outreach.Fact], Told] = field(default_factory=dict)
     became: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -137,8 +137,8 @@ class Parties:
             key = told.number, fact
             if key not in self.told_notifier:
                 desk, said = notifier_party.fold_in(self.desks[told.number], fact, self.rules)
-                to_matcher = [each for each in said if each[0] in STEPS and not _is_about_none(*each)]
-                to_intake = [each for each in said if each[0] in OUTREACH_STEPS]
+                to_matcher = [each for each in said if each.name in STEPS and not _is_about_none(each)]
+                to_intake = [each for each in said if each.name in OUTREACH_STEPS]
                 self.told_notifier[key] = Told(
                     self.desks.of(desk),
                     to_matcher=tuple(self.steps.of(each) for each in to_matcher),
@@ -188,8 +188,8 @@ VERDICTS: Mapping[str, Callable[[int], outreach.Fact]] = {
 """What each of matcher's events tells notifier."""
 
 
-def _is_about_none(step: str, attempt: int) -> bool:
-    return step == "delivery-failed" and not attempt
+def _is_about_none(step: Step) -> bool:
+    return step.name == "delivery-failed" and not step.attempt
 
 
 def facts_for_matcher(said: Said, scene: Scene) -> tuple[matching.Fact, ...]:

@@ -7,7 +7,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from peerline.events import (
+    ClockPaused,
+    ClockRecalculated,
+    DeadlineAcknowledged,
     DeadlineBreached,
+    DeadlineEscalated,
     DeadlineEvent,
     DeadlineMet,
     DeadlineSet,
@@ -34,6 +38,20 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         for clock in CLOCKS:
             evidence.looked_at["D"] += 1
             yield from _clock(evidence, event.referral_id, clock, joins[event.referral_id])
+        yield from _attempts(evidence, event.referral_id)
+
+
+def _attempts(evidence: Evidence, referral_id: UUID) -> Iterator[Finding]:
+    """Each clock of an attempt is told of once, and of every supporter who was asked an answer is awaited."""
+    told = [event for event in evidence.topics.about(referral_id, DeadlineEvent) if event.attempt is not None]
+    for (clock, attempt, name), count in Counter((each.clock, each.attempt, each.name) for each in told).items():
+        evidence.looked_at["D"] += 1
+        if count > 1:
+            yield Finding("D", Is.DOUBLED, f"{referral_id} {clock} of attempt {attempt}", f"{name} {count} times")
+    awaited = {event.attempt for event in told if event.clock == "answer" and isinstance(event, DeadlineSet)}
+    for logged in evidence.topics.about(referral_id, OutreachLogged):
+        if logged.step == "supporter-notified" and logged.attempt not in awaited:
+            yield Finding("D", Is.MISSING, f"{referral_id} attempt {logged.attempt}", "no answer is awaited")
 
 
 def _clock(evidence: Evidence, referral_id: UUID, clock: str, joins: int) -> Iterator[Finding]:
@@ -46,7 +64,8 @@ def _clock(evidence: Evidence, referral_id: UUID, clock: str, joins: int) -> Ite
     if not was_set and not cut_short:
         yield Finding("D", Is.MISSING, about, "never set")
     dues = Counter(event.due_at for event in was_set)
-    if len(was_set) > 1 + joins or max(dues.values(), default=0) > 1:
+    may_move = any(evidence.topics.about(referral_id, kind) for kind in (ClockPaused, ClockRecalculated))
+    if not may_move and (len(was_set) > 1 + joins or max(dues.values(), default=0) > 1):
         yield Finding("D", Is.DOUBLED, about, f"set {len(was_set)} times")
     if len(met) > 1:
         yield Finding("D", Is.DOUBLED, about, f"met {len(met)} times")
@@ -56,6 +75,7 @@ def _clock(evidence: Evidence, referral_id: UUID, clock: str, joins: int) -> Ite
         yield Finding("D", Is.MISSING, about, "stopped, and neither met nor breached")
     for breach in breached:
         yield from _breach(evidence, about, breach, met)
+    yield from _steps(evidence, about, referral_id, clock)
 
 
 def _breach(evidence: Evidence, about: str, breach: DeadlineBreached, met: list[DeadlineMet]) -> Iterator[Finding]:
@@ -66,6 +86,21 @@ def _breach(evidence: Evidence, about: str, breach: DeadlineBreached, met: list[
         yield Finding("D", Is.UNHANDLED, about, "breached although the answer stood on its topic before it was due")
     if met and not any(event.corrects == breach.event_id for event in met):
         yield Finding("D", Is.UNHANDLED, about, "met and breached, and neither corrects the other")
+
+
+def _steps(evidence: Evidence, about: str, referral_id: UUID, clock: str) -> Iterator[Finding]:
+    """After a breach each step once, in its order, and none after somebody took note of it."""
+    steps = _of(evidence, referral_id, DeadlineEscalated, clock)
+    levels = [step.level for step in steps]
+    if levels != list(range(1, len(levels) + 1)):
+        yield Finding("D", Is.DOUBLED, about, f"steps were told as {levels}")
+    breached = [event.sequence for event in _of(evidence, referral_id, DeadlineBreached, clock)]
+    noted = [event.sequence for event in _of(evidence, referral_id, DeadlineAcknowledged, clock)]
+    for step in steps:
+        if step.sequence < min(breached, default=step.sequence + 1):
+            yield Finding("D", Is.UNHANDLED, about, f"step {step.level} was told before a breach")
+        if step.sequence > min(noted, default=step.sequence):
+            yield Finding("D", Is.UNHANDLED, about, f"step {step.level} was told after it was acknowledged")
 
 
 def _known_at(evidence: Evidence, referral_id: UUID, clock: str) -> datetime | None:

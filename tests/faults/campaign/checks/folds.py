@@ -48,8 +48,8 @@ def _counted(referral_id: UUID, logged: list[Logged]) -> Iterator[Finding]:
 def _clocks(evidence: Evidence, referral_id: UUID, answer: Clocks) -> Iterator[Finding]:
     """What sla-monitor answers about a referral is what its topic says; it may have been deciding just then."""
     logged = evidence.topics.about(referral_id, DeadlineEvent)
-    for clock, state in answer.states.items():
-        of_clock = [event for event in logged if event.clock == clock]
+    for (clock, attempt), state in answer.states.items():
+        of_clock = [event for event in logged if (event.clock, event.attempt) == (clock, attempt)]
         said = [_said(of_clock, answer.asked_at + about) for about in (-JUST_THEN, JUST_THEN)]
         if state in ("met", "breached", "running") and state not in said:
             yield Finding("F", Is.UNHANDLED, f"{referral_id} {clock}", f"is {state}, and its topic says {said[-1]}")

@@ -39,9 +39,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Clocks:
-    """What sla-monitor answered about the clocks of a referral: the state of each kind, and when it was asked."""
+    """
+    What sla-monitor answered about the clocks of a referral, and when it was asked.
 
-    states: dict[str, str]
+    The state of each by its kind and the attempt it belongs to, None for a clock of the whole case.
+    """
+
+    states: dict[tuple[str, int | None], str]
     asked_at: datetime
 
 
