@@ -176,6 +176,9 @@ class Programme(Section):
     director: Annotated[Coordinator | None, Field(validate_default=True)] = None
     crisis_lines: Annotated[tuple[CrisisLine, ...], Field(min_length=1)]
     resources: tuple[Resource, ...] = ()
+    supporters_send_resources: Annotated[
+        bool, Field(description="Supporters ask whether the person would like to be sent further help, and send it.")
+    ] = False
     texts: Texts
     retention: Annotated[Wait, Field(description="After a case closed.")] = timedelta(days=35)
     digest: Annotated[str, Field(exclude=True)] = ""

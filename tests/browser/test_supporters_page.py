@@ -75,6 +75,9 @@ async def test_a_supporter_clicks_through_three_stages_without_scripts(workplace
             await page.get_by_text("You have tried to reach them.").wait_for()
             await page.get_by_role("button", name="I have reached them").click()
             await page.get_by_text("You have reached them.").wait_for()
+            await page.get_by_role("button", name="Yes, they would like that").click()
+            await page.get_by_role("button", name="I have sent it").click()
+            await page.get_by_text("You have sent them further help.").wait_for()
             await page.get_by_role("button", name="It is finished").click()
             await see(page, "Thank you")
             await page.go_back()
@@ -87,6 +90,8 @@ async def test_a_supporter_clicks_through_three_stages_without_scripts(workplace
                 "contact-shown",
                 "contact-attempted",
                 "contact-made",
+                "resources-permitted",
+                "resources-sent",
                 "closed",
             ],
         )

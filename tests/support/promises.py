@@ -1,4 +1,4 @@
-"""A programme with a clock of every kind that the issue of promises knows, and one of its own; and events about it."""
+"""A programme with a clock of every kind that programmes have, and one of its own; and events about it."""
 
 from collections.abc import Sequence
 from datetime import datetime

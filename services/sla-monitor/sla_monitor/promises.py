@@ -23,6 +23,9 @@ FORGETTING = frozenset({ReferralForgotten.name})
 ENDINGS = frozenset({ReferralWithdrawn.name, "closed"}) | FORGETTING
 """Moments after which no clock of a case runs, so that none can be started by them."""
 
+RESOURCES = frozenset({"resources-permitted", "resources-sent"})
+"""Steps that only those programmes have whose supporters send resources."""
+
 
 def due_of(clock: Clock, received_at: datetime, programme: Programme) -> Due:
     """
@@ -130,7 +133,7 @@ def fault_of(programme: Programme, now: datetime) -> str | None:
     except CalendarError as error:
         return str(error)
     for number, clock in enumerate(programme.clocks):
-        fault = _unwatched(clock) or _without_days(clock, programme, now)
+        fault = _unwatched(clock) or _unasked(clock, programme) or _without_days(clock, programme, now)
         if fault is not None:
             return fault if fault.startswith("calendar") else f"clocks.{number}.{fault}"
     return None
@@ -147,6 +150,15 @@ def _unwatched(clock: Clock) -> str | None:
         return f"firmness: {clock.kind} is never breached, so that it cannot be promised"
     if clock.kind in NEVER_BREACHED and clock.escalation:
         return f"escalation: {clock.kind} is never breached, so that nobody is told of it"
+    return None
+
+
+def _unasked(clock: Clock, programme: Programme) -> str | None:
+    if programme.supporters_send_resources:
+        return None
+    for field, moments in (("starts", clock.starts), ("stops", clock.stops)):
+        if moments <= RESOURCES:
+            return f"{field}: {_named(moments)} is asked on no page without supporters_send_resources"
     return None
 
 

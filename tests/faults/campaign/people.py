@@ -25,7 +25,7 @@ PRESSED_AFTER_NAME = ("show-contact", "decline")
 AT_ONCE = 12  # requests of supporters
 PLAYS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (46, ("yes", "show-contact", "contact-attempted", "close")),
-    (8, ("yes", "show-contact", "contact-made", "does-not-want")),
+    (8, ("yes", "show-contact", "contact-made", "resources-permitted", "resources-sent", "does-not-want")),
     (10, ("yes", "show-contact")),
     (12, ("no",)),
     (6, ("yes", "decline")),

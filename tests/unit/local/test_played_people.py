@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 from peerline_local.demo.browser import Page
-from peerline_local.demo.players import CLOSE, LEFT_UNREAD, NO, SHOW, TOO_WELL, YES, Players
+from peerline_local.demo.players import CLOSE, LEFT_UNREAD, NO, PERMITTED, SENT, SHOW, TOO_WELL, YES, Players
 from peerline_local.demo.samples import make_samples
 
 PAGE = """
@@ -47,6 +47,7 @@ def test_some_decline_at_each_stage_and_two_leave_it(players: Players) -> None:
     assert plans.count((YES, TOO_WELL)) >= 2
     assert sum(SHOW in plan for plan in plans) > len(plans) / 2
     assert any(plan[-1:] == (CLOSE,) for plan in plans)
+    assert sum(plan[-3:] == (PERMITTED, SENT, CLOSE) for plan in plans) >= 2
 
 
 def test_who_declined_once_says_yes_the_next_time(players: Players) -> None:

@@ -40,7 +40,7 @@ def test_the_files_in_use_have_the_digests_that_cases_begin_with() -> None:
 
     assert {name: programme.digest for name, programme in programmes.items()} == {
         "rcaps": "de3b5c7cd8a07234",
-        "shcp": "c70502ec4a79e0e8",
+        "shcp": "ae85f4ff23cf4200",
     }
 
 

@@ -27,7 +27,8 @@ NOW = la("2026-11-23T09:00").astimezone(UTC)
 
 def programme(due: dict[str, Any], calendar: dict[str, Any] | None = None, **clock: Any) -> Programme:
     clocks = [{"kind": "match", "firmness": "promised", "due": due, **clock}]
-    content = SHCP | {"time_zone": "America/Los_Angeles", "clocks": clocks, "calendar": calendar}
+    more = {"calendar": calendar, "supporters_send_resources": False}
+    content = SHCP | {"time_zone": "America/Los_Angeles", "clocks": clocks} | more
     return Programme.model_validate(content)
 
 
@@ -115,6 +116,9 @@ def test_what_can_be_watched_is_found_without_fault() -> None:
     assert fault_of(programme({"weekday": "PT24H", "weekend": "PT48H"}), NOW) is None
     own = programme(W, CALIFORNIA, kind="own", starts=["match-unavailable"], stops=["match-proposed", "closed"])
     assert fault_of(own, NOW) is None
+    own = programme(W, CALIFORNIA, kind="own", starts=["contact-made", "resources-permitted"], stops=["closed"])
+    assert fault_of(own, NOW) is None
+    assert fault_of(Programme.model_validate(SHCP), NOW) is None
     response = {"kind": "response", "starts": ["contact-attempted"], "stops": ["contact-made"], "firmness": "usual"}
     assert fault_of(programme(W, CALIFORNIA, **response), NOW) is None
 
@@ -150,6 +154,14 @@ def test_what_can_be_watched_is_found_without_fault() -> None:
         (
             programme(W, CALIFORNIA, kind="response", starts=["contact-attempted"], stops=["contact-made"]),
             "clocks.0.firmness: response is never breached, so that it cannot be promised",
+        ),
+        (
+            programme(W, CALIFORNIA, kind="resources", starts=["resources-permitted"], stops=["resources-sent"]),
+            "clocks.0.starts: resources-permitted is asked on no page without supporters_send_resources",
+        ),
+        (
+            programme(W, CALIFORNIA, kind="resources", starts=["contact-made"], stops=["resources-sent"]),
+            "clocks.0.stops: resources-sent is asked on no page without supporters_send_resources",
         ),
     ],
 )

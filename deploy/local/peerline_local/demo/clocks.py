@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from peerline.programme import Programmes
 
 from peerline_local.demo.ledger import Ledger
 from peerline_local.demo.reach import Reach
-from peerline_local.what_if import answer
 
 Shown = dict[str, Any]
 """What is shown of a clock; nothing that says whose it is."""
@@ -31,7 +29,7 @@ async def one_of_each(reach: Reach, ledger: Ledger, programmes: Programmes) -> l
     """
     Ask about as few of this run's cases as have a clock of each kind; raises StackError where no answer comes.
 
-    A kind of which none was started is waiting, with what would be if one were started now.
+    A kind of which none was started is left out.
     """
     kinds: dict[UUID, set[str]] = defaultdict(set)
     for event in ledger.new(DeadlineSet):
@@ -44,17 +42,7 @@ async def one_of_each(reach: Reach, ledger: Ledger, programmes: Programmes) -> l
             said = await reach.ask("sla-monitor", "GET", f"/v1/cases/{fullest}/clocks")
             for clock in said["clocks"]:
                 shown.setdefault(clock["clock"], {field: clock[field] for field in _FIELDS})
-    return [shown.get(kind) or waiting(kind, programmes) for kind in kinds_of(programmes)]
-
-
-def waiting(kind: str, programmes: Programmes) -> Shown:
-    """A clock that nothing has started, of the first programme that has one."""
-    programme, clock = next((each, clock) for each in programmes.values() if (clock := each.clock(kind)))
-    question = {"programme": programme.id, "clock": kind, "received_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"}
-    due = answer(json.dumps(question).encode(), lambda: programmes)
-    why = f"nothing has started it; if that happened now: {due.explanation}"
-    said = (kind, programme.id, clock.firmness.value, "waiting", None, why)
-    return dict(zip(_FIELDS, said, strict=True))
+    return [shown[kind] for kind in kinds_of(programmes) if kind in shown]
 
 
 def in_lines(shown: Sequence[Shown]) -> Iterator[tuple[int, str]]:

@@ -36,6 +36,8 @@ _STATES = {
     "contact-shown": "has the contact",
     "contact-attempted": "tried to reach them",
     "contact-made": "reached them",
+    "resources-permitted": "may send further help",
+    "resources-sent": "sent further help",
     "closed": "closed",
 }
 

@@ -23,16 +23,20 @@ from peerline_local.mailbox import Message
 
 YES, NO, TOO_WELL, SHOW = "yes", "no", "decline", "show-contact"
 ATTEMPTED, MADE, DOES_NOT_WANT, CLOSE = "contact-attempted", "contact-made", "does-not-want", "close"
+PERMITTED, SENT = "resources-permitted", "resources-sent"
 LEFT_UNREAD: tuple[str, ...] = ()
 
 _TALKED = (YES, SHOW, ATTEMPTED, MADE, CLOSE)
-_NOT_WANTED = (YES, SHOW, ATTEMPTED, MADE, DOES_NOT_WANT)
+_TALKED_AND_SENT = (YES, SHOW, ATTEMPTED, MADE, PERMITTED, SENT, CLOSE)
+_NOT_WANTED = (YES, SHOW, ATTEMPTED, MADE, PERMITTED, SENT, DOES_NOT_WANT)
 _NOT_REACHED_AT_FIRST = (YES, SHOW, ATTEMPTED, CLOSE)
 _FIRST = {1: (NO,), 3: (YES, TOO_WELL)}
 """What some answer when asked for the first time, by the remainder of their number by 8."""
 _LEAVERS = (6, 22)
 """Who leaves the first message unread, by number; one of each programme."""
-_AFTERWARDS = (_TALKED, _NOT_WANTED, _TALKED, _NOT_REACHED_AT_FIRST)
+_AFTERWARDS = (_TALKED, _NOT_WANTED, _TALKED_AND_SENT, _NOT_REACHED_AT_FIRST)
+_NOT_ASKED_EVERYWHERE = frozenset({PERMITTED, SENT})
+"""What the pages of some programmes do not ask; their supporters go on."""
 
 _THINKS_SECONDS = 0.25
 _LOOKS_AGAIN_SECONDS = 0.2
@@ -125,13 +129,15 @@ class Players:
             page = await self._page_with(choice, link, browser)
             if page is None:
                 return
+            if choice not in page.choices:
+                continue
             sent = page.press(choice)
             answer = await browser.post(sent.url, data=sent.content)
             answer.raise_for_status()
             play.done.append(choice)
 
     async def _page_with(self, choice: str, link: str, browser: httpx.AsyncClient) -> Page | None:
-        """Look at the page until it has the button; None where it has none any more."""
+        """Look at the page until it has the button, or is not going to have it; None where it has none any more."""
         # Who declines because of the name has read it first.
         wanted = {TOO_WELL, SHOW} if choice == TOO_WELL else {choice}
         clock = asyncio.get_running_loop()
@@ -142,7 +148,7 @@ class Players:
                 return None
             answer.raise_for_status()
             page = Page(str(answer.url), answer.text)
-            if wanted <= page.choices:
+            if wanted <= page.choices or (choice in _NOT_ASKED_EVERYWHERE and CLOSE in page.choices):
                 return page
             if not page.choices:
                 return None

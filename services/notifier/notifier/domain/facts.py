@@ -49,6 +49,8 @@ class Button(StrEnum):
     SHOW_CONTACT = "show-contact"
     ATTEMPTED = "contact-attempted"
     MADE = "contact-made"
+    PERMITTED = "resources-permitted"
+    SENT = "resources-sent"
     DOES_NOT_WANT = "does-not-want"
     CLOSE = "close"
 

@@ -50,8 +50,28 @@ def _made(case: Case, fact: Pressed) -> Outcome:
     return known, (Log("contact-made", known.phase, fact.attempt),)
 
 
+def _permitted(case: Case, fact: Pressed) -> Outcome:
+    """Who learned that has reached the physician, and now owes them the resources."""
+    made, reached = _made(case, fact)
+    attempt = made.attempt(fact.attempt)
+    if attempt.permitted_at:
+        return case, NOTHING
+    known = made.having(replace(attempt, permitted_at=fact.at, silent_at=None))
+    return known, (*reached, Log("resources-permitted", known.phase, fact.attempt))
+
+
+def _sent(case: Case, fact: Pressed) -> Outcome:
+    attempt = case.attempt(fact.attempt)
+    if not attempt.owes_resources:
+        return case, NOTHING
+    known = case.having(replace(attempt, sent_at=fact.at, silent_at=None))
+    return known, (Log("resources-sent", known.phase, fact.attempt),)
+
+
 def _does_not_want(case: Case, fact: Pressed) -> Outcome:
     """Who learned that has reached the physician, and nothing is left to do: the seat is freed."""
+    if case.attempt(fact.attempt).owes_resources:
+        return case, NOTHING
     made, reached = _made(case, fact)
     said = Log("does-not-want", made.phase, fact.attempt, to_matcher=True)
     done, ending = closed(made, fact.at, by=fact.attempt)
@@ -59,6 +79,9 @@ def _does_not_want(case: Case, fact: Pressed) -> Outcome:
 
 
 def _closed(case: Case, fact: Pressed) -> Outcome:
+    """Not while resources are owed: a closed case would forget them."""
+    if case.attempt(fact.attempt).owes_resources:
+        return case, NOTHING
     return closed(case, fact.at, by=fact.attempt)
 
 
@@ -71,6 +94,8 @@ BUTTONS: Mapping[tuple[Page, Button], Callable[[Case, Pressed], Outcome]] = {
     (Page.NAME, Button.SHOW_CONTACT): _contact_shown,
     (Page.CONTACT, Button.ATTEMPTED): _attempted,
     (Page.CONTACT, Button.MADE): _made,
+    (Page.CONTACT, Button.PERMITTED): _permitted,
+    (Page.CONTACT, Button.SENT): _sent,
     (Page.CONTACT, Button.DOES_NOT_WANT): _does_not_want,
     (Page.CONTACT, Button.CLOSE): _closed,
 }

@@ -17,6 +17,8 @@ OF_THE_ATTEMPT: Mapping[str, str] = {
     "contact-shown": "shown_at",
     "contact-attempted": "attempted_at",
     "contact-made": "made_at",
+    "resources-permitted": "permitted_at",
+    "resources-sent": "sent_at",
     "reminder-sent": "reminded_at",
 }
 OF_THE_CASE: Mapping[str, str] = {

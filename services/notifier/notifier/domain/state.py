@@ -48,6 +48,18 @@ class Attempt:
     silent_at: datetime | None = None
     stopped_at: datetime | None = None
     done_at: datetime | None = None
+    permitted_at: datetime | None = None
+    sent_at: datetime | None = None
+
+    @property
+    def owes_resources(self) -> bool:
+        """Whether the physician agreed to be sent resources, and waits for them."""
+        return self.permitted_at is not None and self.sent_at is None
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the supporter last said what came of it."""
+        return _latest((self.attempted_at, self.made_at, self.permitted_at, self.sent_at))
 
 
 @dataclass(frozen=True)
@@ -144,8 +156,8 @@ class Case:
             return None
         for number in self.holders:
             holder = self.attempt(number)
-            heard = (holder.shown_at, holder.attempted_at, holder.made_at, holder.reminded_at)
-            return None if holder.silent_at else _latest((*heard, self.waited_at))
+            since = _latest((holder.shown_at, holder.heard_at, holder.reminded_at, self.waited_at))
+            return None if holder.silent_at else since
         if self.wanted_at or self.silent_at:
             return None
         return _latest((self.invited_at, self.not_now_at, self.waited_at))
@@ -159,7 +171,7 @@ def _ended(attempt: Attempt) -> Page | None:
 
 def _has_spoken(attempt: Attempt) -> bool:
     """Whether the supporter has said what came of it since the reminder."""
-    said = _latest((attempt.attempted_at, attempt.made_at))
+    said = attempt.heard_at
     return said is not None and (attempt.reminded_at is None or said >= attempt.reminded_at)
 
 

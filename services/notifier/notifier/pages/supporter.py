@@ -17,6 +17,8 @@ from notifier.repository.cases import CaseRow
 
 router = APIRouter(dependencies=[Depends(public)])
 SHOWS_PHYSICIAN = (Page.NAME, Page.CONTACT)
+ABOUT_RESOURCES = frozenset({Button.PERMITTED, Button.SENT})
+"""Shown where the programme has its supporters send some."""
 
 
 @router.api_route("/s/{token}", methods=["GET", "HEAD"])
@@ -41,14 +43,18 @@ async def press(
             return private.nothing_here()
         if private.is_from_form(token, form) and action in set(Button):
             cases = await Cases.known(work, [link.referral_id])
-            if link.referral_id in cases.rows:
+            if link.referral_id in cases.rows and _is_offered(Button(action), work, cases.rows[link.referral_id]):
                 cases.take(link.referral_id, Pressed(work.now, link.attempt, Button(action)))
                 await cases.settle()
     return private.see(f"/s/{token}")
 
 
+def _is_offered(button: Button, work: UnitOfWork, row: CaseRow) -> bool:
+    return button not in ABOUT_RESOURCES or work.programmes[row.programme].supporters_send_resources
+
+
 def _page(work: UnitOfWork, row: CaseRow, attempt: int, token: str) -> Response:
-    stage = row.case.page(attempt)
+    stage, known = row.case.page(attempt), row.case.attempt(attempt)
     try:
         physician = contacts.physician(work, row) if stage in SHOWS_PHYSICIAN else None
     except contacts.NoContact:
@@ -59,7 +65,9 @@ def _page(work: UnitOfWork, row: CaseRow, attempt: int, token: str) -> Response:
         stage=stage.value,
         name=physician.name if physician else "",
         contact=physician if stage is Page.CONTACT else None,
-        attempted=row.case.attempt(attempt).attempted_at is not None,
-        made=row.case.attempt(attempt).made_at is not None,
+        attempted=known.attempted_at is not None,
+        made=known.made_at is not None,
+        permitted=known.permitted_at is not None,
+        owes_resources=known.owes_resources,
         form=private.form_token(token),
     )

@@ -138,14 +138,16 @@ async def save(connection: Connection, rows: Iterable[CaseRow]) -> None:
         """
         INSERT INTO outreach_attempt AS known
                (referral_id, match_id, contact, zone, number, proposed_at, confirmed_at, released_at, notified_at,
-                accepted_at, declined_at, shown_at, attempted_at, made_at, reminded_at, silent_at, stopped_at, done_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+                accepted_at, declined_at, shown_at, attempted_at, made_at, reminded_at, silent_at, stopped_at, done_at,
+                permitted_at, sent_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         ON CONFLICT (referral_id, number) DO UPDATE
            SET contact = excluded.contact, zone = excluded.zone, proposed_at = excluded.proposed_at,
                confirmed_at = excluded.confirmed_at, released_at = excluded.released_at, notified_at = excluded.notified_at,
                accepted_at = excluded.accepted_at, declined_at = excluded.declined_at, shown_at = excluded.shown_at,
                attempted_at = excluded.attempted_at, made_at = excluded.made_at, reminded_at = excluded.reminded_at,
-               silent_at = excluded.silent_at, stopped_at = excluded.stopped_at, done_at = excluded.done_at
+               silent_at = excluded.silent_at, stopped_at = excluded.stopped_at, done_at = excluded.done_at,
+               permitted_at = excluded.permitted_at, sent_at = excluded.sent_at
         """,
         [
             _attempt_values(row, attempt)

@@ -1,4 +1,4 @@
-"""Clocks of one attempt to match: what the steps of its supporter start and stop, and nothing else."""
+"""Clocks that the steps of supporters start and stop, of one attempt or of the whole case: these, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from peerline_local.demo.ledger import Ledger
 
 _OF_AN_ATTEMPT = {"supporter-notified", "supporter-accepted", "contact-shown", "contact-attempted", "contact-made"}
 """Steps in the life of one attempt; a clock that nothing else starts is that attempt's own."""
+_OF_THE_CASE = {"resources-permitted"}
+"""Steps with which something is owed to the physician, whoever does it in the end."""
 
 
 def compare_attempts(ledger: Ledger, whose: Attribution, programmes: Programmes) -> Iterator[Finding]:
@@ -29,8 +31,12 @@ def compare_attempts(ledger: Ledger, whose: Attribution, programmes: Programmes)
     for event in ledger.new(ReferralCreated):
         programme = programmes.get(event.programme.id)
         if programme is not None:
+            label = whose.label(event.referral_id)
             own = [clock for clock in programme.clocks if clock.starts <= _OF_AN_ATTEMPT]
-            yield from _case(whose.label(event.referral_id), event.referral_id, own, ledger)
+            yield from _case(label, event.referral_id, own, ledger)
+            for clock in programme.clocks:
+                if clock.starts <= _OF_THE_CASE:
+                    yield from _whole(label, event.referral_id, clock, ledger)
 
 
 def _case(label: str, referral_id: UUID, clocks: list[Clock], ledger: Ledger) -> Iterator[Finding]:
@@ -45,6 +51,15 @@ def _case(label: str, referral_id: UUID, clocks: list[Clock], ledger: Ledger) ->
     for event in told:
         if event.attempt is not None and (event.clock, event.attempt) not in started:
             yield wrong(label, f"{event.name} of {event.clock}, which nothing has started in attempt {event.attempt}")
+
+
+def _whole(label: str, referral_id: UUID, clock: Clock, ledger: Ledger) -> Iterator[Finding]:
+    steps = {logged.step for logged in ledger.about(referral_id, OutreachLogged)}
+    told = [event for event in ledger.about(referral_id, DeadlineEvent) if event.clock == clock.kind]
+    if steps & clock.starts:
+        yield from _clock(f"{label}: {clock.kind}", told, is_stopped=bool(steps & clock.stops))
+    elif told:
+        yield wrong(label, f"{told[0].name} of {clock.kind}, which nothing has started")
 
 
 def _clock(place: str, told: list[DeadlineEvent], *, is_stopped: bool) -> Iterator[Finding]:
