@@ -18,7 +18,7 @@ import asyncpg
 from chassis.database import Pool, migrate, open_pool
 from sla_monitor import sweep as service
 from sla_monitor.domain.case import FIRST_CONTACT
-from sla_monitor.repository import clocks
+from sla_monitor.repository import due
 
 from tests.benchmarks.output import Failed
 from tests.benchmarks.sweep_engine import OURS, Engine
@@ -123,8 +123,8 @@ class Beside:
 
         async def look() -> None:
             now = datetime.now(UTC)
-            await clocks.claim_due(self.connection, now, service.BATCH)
-            await clocks.until_next(self.connection, now)
+            await due.claim_due(self.connection, now, service.BATCH)
+            await due.until_next(self.connection, now)
 
         asked = [each for each in await statements_of(self.connection, look) if "next_at" in each.query]
         plans = [await plan_of(self.connection, each) for each in asked]

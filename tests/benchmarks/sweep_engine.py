@@ -19,7 +19,7 @@ from peerline.events.deadlines import Firmness
 from peerline.programme import Programme
 from sla_monitor import handlers, sweep
 from sla_monitor.domain.case import MATCH
-from sla_monitor.repository import clocks
+from sla_monitor.repository import due
 
 from tests.benchmarks.figures import percentiles
 from tests.benchmarks.sweep_laps import Laps, Worker
@@ -72,7 +72,7 @@ class Engine:
         for _ in range(CLAIMS):
             await self._clocks.make_due(MATCH, CLAIMED)
             async with timed(bare), self._transactions.begin() as work:
-                cases = await clocks.claim_due(work.connection, work.now, CLAIMED)
+                cases = await due.claim_due(work.connection, work.now, CLAIMED)
             assert len(cases) == CLAIMED, len(cases)
             with patch.object(sweep, "BATCH", CLAIMED):
                 async with timed(whole):
@@ -135,8 +135,8 @@ class Engine:
 
 async def poll(connection: Connection, now: datetime) -> None:
     """What the sweep asks for when nothing is due."""
-    assert not await clocks.claim_due(connection, now, sweep.BATCH)
-    await clocks.until_next(connection, now)
+    assert not await due.claim_due(connection, now, sweep.BATCH)
+    await due.until_next(connection, now)
 
 
 def promising(wait: timedelta) -> Programme:

@@ -11,7 +11,7 @@ import pytest
 from chassis.database import migrate, open_pool
 from sla_monitor import sweep
 from sla_monitor.domain.case import FIRST_CONTACT, MATCH
-from sla_monitor.repository import clocks, standings
+from sla_monitor.repository import due, standings
 
 from tests.support.monitor_place import (
     MIGRATIONS,
@@ -53,8 +53,8 @@ async def looking(connection: Connection) -> list[Statement]:
 
     async def look() -> None:
         now = datetime.now(UTC)
-        await clocks.claim_due(connection, now, DUE)
-        await clocks.until_next(connection, now)
+        await due.claim_due(connection, now, DUE)
+        await due.until_next(connection, now)
 
     return [each for each in await statements_of(connection, look) if "next_at" in each.query]
 

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
+from peerline.escalation import EscalationStep
 from peerline.events import Event, MatchConfirmed, OutreachLogged, ReferralCreated
 from sla_monitor import handlers, sweep
-from sla_monitor.repository import clocks
+from sla_monitor.repository import clocks, due
 
 from tests.support.lone_monitor import DAY, NOW, Monitor, confirmed, created, logged, monitor_of, promising
 from tests.support.workplace import Workplace
@@ -43,6 +45,52 @@ async def test_a_warning_comes_before_the_due_time_and_the_breach_at_it_and_noth
     assert events[2]["recorded_at"] < received + wait + timedelta(seconds=15)
 
 
+async def test_what_the_sweep_writes_is_all_that_it_has_decided(workplace: Workplace) -> None:
+    told_on = [EscalationStep(after=timedelta(minutes=minutes), to="coordinator") for minutes in (30, 90)]
+    programme = promising(DAY, warn_before=timedelta(hours=4))
+    steps = {"clocks": tuple(clock.model_copy(update={"escalation": tuple(told_on)}) for clock in programme.clocks)}
+    async with monitor_of(workplace, programme.model_copy(update=steps)) as monitor:
+        asked = [datetime.now(UTC) - DAY - timedelta(hours=hours) for hours in (-12, -3, 0, 1, 2)]
+        await monitor.deliver(*(created(uuid4(), received) for received in asked))
+        await monitor.sweep()
+        swept = await _rows(monitor)
+
+        async with monitor.transactions.begin() as work:
+            cases = [await clocks.read_case(work.connection, referral["referral_id"]) for referral in swept["referral"]]
+            await clocks.save(work.connection, [case for case in cases if case])
+        whole = await _rows(monitor)
+
+    assert whole == swept
+    decided = [(row["approached"], row["verdict"], row["escalated"], row["outcome"]) for row in swept["clock"]]
+    assert sorted(Counter(decided).items(), key=str) == [
+        ((False, "breached", 0, "breached"), 2),
+        ((False, "breached", 1, "breached"), 2),
+        ((False, "breached", 2, "breached"), 2),
+        ((False, None, 0, None), 2),
+        ((True, None, 0, None), 2),
+    ]
+
+
+async def test_a_clock_that_only_looks_due_is_claimed_once_and_not_for_ever(monitor: Monitor) -> None:
+    referral = uuid4()
+    await monitor.deliver(created(referral, datetime.now(UTC)), confirmed(referral, datetime.now(UTC)))
+    await monitor.transactions.pool.execute("UPDATE clock SET next_at = $1 WHERE kind = 'match'", NOW - DAY)
+
+    await asyncio.wait_for(monitor.sweep(), timeout=20)
+
+    assert await monitor.types("match") == ["deadline-set", "deadline-met"]
+    assert await monitor.transactions.pool.fetchval("SELECT next_at FROM clock WHERE kind = 'match'") is None
+
+
+async def _rows(monitor: Monitor) -> dict[str, list[asyncpg.Record]]:
+    """All that the monitor knows of cases and clocks; `ctid` tells whether a clock was written again."""
+    pool = monitor.transactions.pool
+    return {
+        "referral": await pool.fetch("SELECT * FROM referral ORDER BY referral_id"),
+        "clock": await pool.fetch("SELECT ctid, * FROM clock ORDER BY referral_id, kind, attempt"),
+    }
+
+
 async def test_the_sweep_says_how_long_until_the_next_due_time(monitor: Monitor) -> None:
     assert await monitor.sweep() is None
 
@@ -57,7 +105,7 @@ async def test_the_next_due_time_is_waited_for_no_longer_where_the_inputs_are_fa
     await monitor.deliver(created(uuid4(), datetime.now(UTC)))
 
     async with monitor.transactions.begin() as work:
-        wait = await clocks.until_next(work.connection, work.now - DAY)
+        wait = await due.until_next(work.connection, work.now - DAY)
 
     assert wait is not None
     assert timedelta(hours=19) < wait < timedelta(hours=20, minutes=1)
@@ -70,11 +118,11 @@ async def test_what_has_become_due_since_is_looked_at_again_after_as_long_as_the
     async with monitor.transactions.begin() as work:
         await work.connection.execute("UPDATE clock SET next_at = $1 WHERE next_at IS NOT NULL", work.now)
 
-        soon = await clocks.until_next(work.connection, work.now - timedelta(milliseconds=1))
+        soon = await due.until_next(work.connection, work.now - timedelta(milliseconds=1))
         behind: timedelta = await work.connection.fetchval(
             "SELECT clock_timestamp() - $1::timestamptz", work.now - timedelta(milliseconds=1)
         )
-        late = await clocks.until_next(work.connection, work.now - DAY)
+        late = await due.until_next(work.connection, work.now - DAY)
 
     assert soon is not None
     assert soon <= min(behind, timedelta(seconds=0.5))
@@ -117,7 +165,7 @@ async def test_a_sweep_that_dies_before_its_commit_leaves_everything_due(
         raise ConnectionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(clocks, "save", die)
+        patched.setattr(due, "save_decided", die)
         with pytest.raises(ConnectionError):
             await impatient.sweep()
     assert "deadline-breached" not in await impatient.types("match")

@@ -21,7 +21,7 @@ from peerline.events import (
 )
 
 from sla_monitor import metrics
-from sla_monitor.domain.case import WHOLE_CASE, Case
+from sla_monitor.domain.case import WHOLE_CASE, Case, ClockName
 from sla_monitor.domain.decisions import (
     Acknowledged,
     Approaching,
@@ -42,6 +42,11 @@ class Telling:
     case: Case
     decisions: Sequence[Decision]
     events: Sequence[DeadlineEvent]
+
+    @property
+    def clocks(self) -> frozenset[ClockName]:
+        """Those about which something was decided."""
+        return frozenset(ClockName(each.kind, each.attempt) for each in self.decisions)
 
 
 def telling(case: Case, decisions: Sequence[Decision], work: UnitOfWork) -> Telling:

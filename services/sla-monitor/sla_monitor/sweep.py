@@ -8,7 +8,7 @@ from sla_monitor import metrics
 from sla_monitor.domain.case import Case
 from sla_monitor.domain.decisions import fire
 from sla_monitor.publication import Telling, publish_oldest_first, telling
-from sla_monitor.repository import clocks
+from sla_monitor.repository import due
 
 BATCH = 500
 """Clocks claimed in one transaction: a few tens of milliseconds."""
@@ -34,7 +34,7 @@ async def run(transactions: Transactions) -> timedelta | None:
         async with transactions.begin() as work:
             horizon = await work.horizon()
             if not await _decide_due(work, horizon):
-                wait = await clocks.until_next(work.connection, reach(horizon))
+                wait = await due.until_next(work.connection, reach(horizon))
                 return None if wait is None else max(wait, AGAIN)
 
 
@@ -52,17 +52,19 @@ async def _decide_due(work: UnitOfWork, horizon: Horizon) -> int:
     """Decide a batch; gives the number of cases that were claimed for it."""
     until = reach(horizon)
     metrics.OVERRULED_LAG.set(until > horizon.certain)
-    cases = await clocks.claim_due(work.connection, until, BATCH)
+    cases = await due.claim_due(work.connection, until, BATCH)
     decided = []
     for case in cases:
         try:
             decided.append(_decide(case, until, horizon, work))
         except Exception as error:  # noqa: BLE001  one case that cannot be decided must not hold up the others
-            await clocks.put_off(work.connection, case.referral_id, until, ASIDE)
+            await due.put_off(work.connection, case.referral_id, until, ASIDE)
             await work.list_stuck(case.referral_id, error)
     if decided:
         publish_oldest_first(decided, work)
-        await clocks.save(work.connection, [each.case for each in decided])
+        # Where nothing was decided, whatever made a clock look due is written anew: it would be claimed for ever.
+        written = [(each.case, each.clocks or each.case.clocks.keys()) for each in decided]
+        await due.save_decided(work.connection, written)
         await work.resolve_items("stuck", subjects=[str(each.case.referral_id) for each in decided])
     return len(cases)
 

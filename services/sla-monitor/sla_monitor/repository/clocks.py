@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -45,60 +44,7 @@ async def open_cases(connection: Connection, referral_ids: Collection[UUID]) -> 
         """,
         list(referral_ids),
     )
-    return await _with_clocks(connection, rows)
-
-
-async def claim_due(connection: Connection, until: datetime, limit: int) -> list[Case]:
-    """
-    Lock and read the cases of up to `limit` clocks that are due, the longest due first; skip what others hold.
-
-    The clocks are read by a second statement, after the locks: the first one's view of them may date
-    from before another replica decided about them.
-    """
-    rows = await connection.fetch(
-        """
-        SELECT r.referral_id, r.sequence, r.closed_at, r.withdrawn_at, r.retraction_declined, r.forgotten,
-               r.traceparent, r.reached_at, r.pauses
-          FROM clock c
-          JOIN referral r USING (referral_id)
-         WHERE c.next_at <= $1
-         ORDER BY c.next_at
-         LIMIT $2
-           FOR UPDATE OF r SKIP LOCKED
-        """,
-        until,
-        limit,
-    )
-    return list((await _with_clocks(connection, rows)).values())
-
-
-async def until_next(connection: Connection, until: datetime) -> timedelta | None:
-    """
-    How long until the sweep, which decides up to `until` now, has something to decide; None if never.
-
-    What is due already waits for the inputs, and is looked at again after as long as they are behind, in half a second
-    at the latest. What is not is waited for by the time that it is now, however far behind the inputs are.
-    """
-    wait: timedelta | None = await connection.fetchval(
-        """
-        SELECT CASE WHEN next_at <= statement_timestamp() AND next_at > $1
-                    THEN least(interval '0.5 seconds', statement_timestamp() - $1)
-                    ELSE next_at - statement_timestamp() END
-          FROM clock WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1
-        """,
-        until,
-    )
-    return wait
-
-
-async def put_off(connection: Connection, referral_id: UUID, until: datetime, delay: timedelta) -> None:
-    """Let a case that cannot be decided stand aside for a while; its due times stay what they are."""
-    await connection.execute(
-        "UPDATE clock SET next_at = $2::timestamptz + $3::interval WHERE referral_id = $1 AND next_at <= $2",
-        referral_id,
-        until,
-        delay,
-    )
+    return await with_clocks(connection, rows)
 
 
 async def read_case(connection: Connection, referral_id: UUID) -> Case | None:
@@ -111,7 +57,7 @@ async def read_case(connection: Connection, referral_id: UUID) -> Case | None:
         """,
         referral_id,
     )
-    return (await _with_clocks(connection, rows)).get(referral_id)
+    return (await with_clocks(connection, rows)).get(referral_id)
 
 
 async def save(connection: Connection, cases: Sequence[Case]) -> None:
@@ -141,7 +87,8 @@ async def _forget(connection: Connection, referral_ids: Collection[UUID]) -> Non
     )
 
 
-async def _with_clocks(connection: Connection, rows: Iterable[asyncpg.Record]) -> dict[UUID, Case]:
+async def with_clocks(connection: Connection, rows: Iterable[asyncpg.Record]) -> dict[UUID, Case]:
+    """The cases of these rows of `referral`, each with its clocks as they are now."""
     cases = {row["referral_id"]: {**row, "pauses": recorded.read_pauses(row["pauses"])} for row in rows}
     if not cases:
         return {}
