@@ -75,7 +75,7 @@ async def test_a_supporter_clicks_through_three_stages_without_scripts(workplace
             await page.get_by_text("You have tried to reach them.").wait_for()
             await page.get_by_role("button", name="I have reached them").click()
             await page.get_by_text("You have reached them.").wait_for()
-            await page.get_by_role("button", name="Yes, they would like that").click()
+            await page.get_by_role("button", name="They would like to be sent something").click()
             await page.get_by_role("button", name="I have sent it").click()
             await page.get_by_text("You have sent them further help.").wait_for()
             await page.get_by_role("button", name="It is finished").click()

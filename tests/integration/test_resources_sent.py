@@ -51,7 +51,7 @@ async def test_a_case_stays_open_until_what_was_promised_has_been_sent(workplace
         done = await press(running, page, "close")
         await wait_for_step(workplace, "closed")
 
-    assert "may you send them" in contact
+    assert "whether you may send them" in contact
     assert HELP["url"] in contact
     assert "I have sent it" in owed
     assert "It is finished" not in owed
@@ -74,7 +74,7 @@ async def test_where_supporters_send_nothing_no_page_asks_and_no_post_says_so(
         await press(running, page, "close")
         await wait_for_step(workplace, "closed")
 
-    assert "may you send them" not in contact
+    assert "whether you may send them" not in contact
     assert HELP["url"] not in contact
     assert after == contact
     await expect_steps(workplace, [*TO_THE_CONTACT, "closed"])
