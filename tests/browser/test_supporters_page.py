@@ -57,6 +57,17 @@ async def see(page: Page, words: str) -> str:
     return await page.inner_text("body")
 
 
+async def say_what_came_of_it(page: Page) -> None:
+    """Tried, reached, and sent what they wanted to be sent; each shows on the page."""
+    await page.get_by_role("button", name="I have tried to reach them").dblclick()
+    await page.get_by_text("You have tried to reach them.").wait_for()
+    await page.get_by_role("button", name="I have reached them").click()
+    await page.get_by_text("You have reached them.").wait_for()
+    await page.get_by_role("button", name="They would like to be sent something").click()
+    await page.get_by_role("button", name="I have sent it").click()
+    await page.get_by_text("You have sent them further help.").wait_for()
+
+
 async def test_a_supporter_clicks_through_three_stages_without_scripts(workplace: Workplace) -> None:
     referral, complaints = Referral(workplace), list[str]()
     async with post_office(Post()) as post, workplace.running(notifier(workplace, post)) as running:
@@ -71,13 +82,7 @@ async def test_a_supporter_clicks_through_three_stages_without_scripts(workplace
             name = await see(page, PHYSICIAN.name)  # the page looks again by itself
             await page.get_by_role("button", name="Show me the contact").click()
             contact = await see(page, "Please get in touch")
-            await page.get_by_role("button", name="I have tried to reach them").dblclick()
-            await page.get_by_text("You have tried to reach them.").wait_for()
-            await page.get_by_role("button", name="I have reached them").click()
-            await page.get_by_text("You have reached them.").wait_for()
-            await page.get_by_role("button", name="They would like to be sent something").click()
-            await page.get_by_role("button", name="I have sent it").click()
-            await page.get_by_text("You have sent them further help.").wait_for()
+            await say_what_came_of_it(page)
             await page.get_by_role("button", name="It is finished").click()
             await see(page, "Thank you")
             await page.go_back()
