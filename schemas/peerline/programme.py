@@ -7,48 +7,25 @@ the field that is wrong. A sixth programme is a file, not a code change.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from peerline.clocks import Calendar, Clock, check_days
 from peerline.escalation import COORDINATOR, EscalationStep
 from peerline.events.base import ProgrammeRef
-from peerline.sections import LocalTime, Section, Wait, first_fault
-
-TELLING_WORDS = re.compile(
-    r"\b(peer|support\w*|wellness|incident|event|patient|death|error|crisis|litigation|referral|case)\b", re.IGNORECASE
-)
-"""Words that would tell a bystander what a message is about; none may stand in a subject or sender."""
+from peerline.sections import LocalTime, Section, Wait, Zone, first_fault
+from peerline.texts import Coordinator, CrisisLine, Resource, Texts
 
 
 class ProgrammeError(Exception):
     """A programme file is wrong; the text names the file and the field."""
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name, or one too long for a file
-        raise ValueError("is not an IANA time zone") from None
-    return name
-
-
-def _neutral(text: str) -> str:
-    if TELLING_WORDS.search(text):
-        raise ValueError("holds a word that tells what the message is about")
-    return text
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
-Neutral = Annotated[str, Field(min_length=1, max_length=78), AfterValidator(_neutral)]
 
 
 class Door(StrEnum):
@@ -113,41 +90,6 @@ class Matching(Section):
     )
     attempts: Annotated[int, Field(ge=1)] = 5
     cool_off: Wait = timedelta(0)
-
-
-class Coordinator(Section):
-    """The human who is told and who replies, also the Reply-To of every message; or one who is told after them."""
-
-    name: str
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-    phone: str
-
-
-class CrisisLine(Section):
-    """A line for immediate help, shown on every page with its own zone and hours."""
-
-    name: str
-    number: str
-    zone: Zone
-    hours: str
-    url: str | None = None
-
-
-class Resource(Section):
-    """Further help that may be offered."""
-
-    name: str
-    text: str
-    url: str | None = None
-
-
-class Texts(Section):
-    """What messages say where the programme words it itself."""
-
-    subject: Neutral = "Touching base"
-    sender: Neutral
-    signature: str
-    confidentiality: str = "This conversation is confidential to the extent provided by law."
 
 
 class Programme(Section):

@@ -1,7 +1,8 @@
-"""What the parts of a programme file have in common: strictness, durations, local times, dates."""
+"""What the parts of a programme file have in common: strictness, durations, local times, dates, time zones."""
 
 from datetime import date, time, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -31,10 +32,19 @@ def _without_offset(at: time) -> time:
     return at
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder's name, or one too long for a file
+        raise ValueError("is not an IANA time zone") from None
+    return name
+
+
 Wait = Annotated[timedelta, AfterValidator(_waiting)]
 LocalTime = Annotated[time, BeforeValidator(_as_text), AfterValidator(_without_offset)]
 LocalDate = Annotated[date, BeforeValidator(_as_text)]
 Code = Annotated[str, BeforeValidator(_as_text)]
+Zone = Annotated[str, AfterValidator(_zone)]
 
 
 def first_fault(error: ValidationError) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from peerline.clocks import Clock
 from peerline.escalation import EscalationStep
-from peerline.programme import Coordinator
+from peerline.texts import Coordinator
 from sla_monitor import gauges
 from sla_monitor.domain.acknowledgement import acknowledge
 from sla_monitor.domain.case import MATCH, ClockName

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from peerline.clocks import Calendar, Rule, check_days
 from peerline.events import EVENTS
-from peerline.programme import Programmes, Zone
-from peerline.sections import Section, first_fault
+from peerline.programme import Programmes
+from peerline.sections import Section, Zone, first_fault
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import from_json
 from sla_monitor.calendars import CalendarError

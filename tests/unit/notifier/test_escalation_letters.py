@@ -15,7 +15,8 @@ from notifier.repository.notices import Count
 from notifier.sends.coordinators import Waiting, write
 from notifier.sends.letters import Sender
 from peerline.escalation import EscalationStep
-from peerline.programme import TELLING_WORDS, Coordinator, Programme, read_programmes
+from peerline.programme import Programme, read_programmes
+from peerline.texts import TELLING_WORDS, Coordinator
 
 SHCP = read_programmes(Path(__file__).parents[3] / "deploy" / "programmes")["shcp"]
 DEPUTY = Coordinator(name="The deputy", email="deputy@shcp.example.org", phone="(207) 555-0100")

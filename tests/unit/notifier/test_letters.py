@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from notifier.domain.facts import Message
 from notifier.sends.letters import Sender, write
-from peerline.programme import TELLING_WORDS, Programme, read_programmes
+from peerline.programme import Programme, read_programmes
+from peerline.texts import TELLING_WORDS
 
 PROGRAMMES = list(read_programmes(Path(__file__).parents[3] / "deploy" / "programmes").values())
 SENDER = Sender("hello@mail.example", "https://pages.example")

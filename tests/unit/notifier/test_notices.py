@@ -14,7 +14,8 @@ from notifier.domain.notices import GATHERED, Notice, Pace, Told, Untold, notice
 from notifier.repository.notices import Count, Late
 from notifier.sends.coordinators import OTHER, WORDS, Waiting, write
 from notifier.sends.letters import Sender
-from peerline.programme import TELLING_WORDS, Programme, read_programmes
+from peerline.programme import Programme, read_programmes
+from peerline.texts import TELLING_WORDS
 
 PROGRAMMES = list(read_programmes(Path(__file__).parents[3] / "deploy" / "programmes").values())
 HOURS = ContactHours(time(8), time(20), frozenset(range(1, 8)), ZoneInfo("America/New_York"))
