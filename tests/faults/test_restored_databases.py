@@ -28,10 +28,11 @@ from peerline.events import (
 from sla_monitor.main import service as monitor
 from sla_monitor.settings import Settings as Watching
 
-from tests.integration.test_sla_monitor_service import WAIT, a_match, a_referral, about
+from tests.integration.test_sla_monitor_service import WAIT, a_match, about
 from tests.support.intake_place import PEOPLE, Intake, a_report, an_intake
 from tests.support.matcher_office import Office, a_row
 from tests.support.notifier_place import Post, Referral, notifier, post_office, press, wait_for_step, wait_until
+from tests.support.pausing import created
 from tests.support.set_back import back_up, doubled, halted, items, kinds, put_back, resumed
 from tests.support.workplace import PROGRAMMES, Running, Workplace, until
 
@@ -180,7 +181,7 @@ async def test_fault_14_a_monitor_set_back_tells_no_deadline_twice_and_corrects_
     async with workplace.running(described):
         pass
     await back_up(workplace, "sla-monitor")
-    missed = a_referral(programmes, datetime.now(UTC) - WAIT - timedelta(seconds=1))
+    missed = created(programmes, datetime.now(UTC) - WAIT - timedelta(seconds=1))
     async with workplace.running(described):
         await workplace.publish(missed)
         before = await workplace.wait_for(Topic.DEADLINES, lambda found: len(about(found, missed.referral_id)) == 2)
@@ -188,7 +189,7 @@ async def test_fault_14_a_monitor_set_back_tells_no_deadline_twice_and_corrects_
 
     async with workplace.running(described, ready=False) as running:
         await halted(running, 2)
-        fresh = a_referral(programmes, datetime.now(UTC) - WAIT)
+        fresh = created(programmes, datetime.now(UTC) - WAIT)
         await workplace.publish(fresh)  # what is new is watched all the same
         await workplace.wait_for(Topic.DEADLINES, lambda found: len(about(found, fresh.referral_id)) >= 2)
         await resumed(workplace, running)

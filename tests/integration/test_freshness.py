@@ -13,10 +13,11 @@ from sla_monitor import sweep
 from sla_monitor.main import service as sla_monitor
 from sla_monitor.settings import Settings as MonitorSettings
 
-from tests.integration.test_sla_monitor_service import WAIT, a_match, a_referral, about
+from tests.integration.test_sla_monitor_service import WAIT, a_match, about
 from tests.integration.test_sla_monitor_service import programmes as monitor_programmes
 from tests.support.matcher_office import PEDIATRICS, Office, a_row, matcher_programmes
 from tests.support.notifier_place import Post, Referral, notifier, steps, wait_for_step, wait_until
+from tests.support.pausing import created
 from tests.support.workplace import Running, Workplace, until
 
 __all__ = ["monitor_programmes"]
@@ -52,7 +53,7 @@ async def behind(running: Running) -> timedelta:
 async def test_a_monitor_that_was_down_for_a_day_does_not_breach_what_was_answered_meanwhile(
     workplace: Workplace, monitor_programmes: Path
 ) -> None:
-    referral = a_referral(monitor_programmes, datetime.now(UTC))
+    referral = created(monitor_programmes, datetime.now(UTC))
     async with workplace.running(monitor(workplace, monitor_programmes)):
         await workplace.publish(referral)
         await workplace.wait_for(Topic.DEADLINES, lambda found: len(found) == 1)
@@ -71,7 +72,7 @@ async def test_a_monitor_that_was_down_for_a_day_does_not_breach_what_was_answer
 async def test_a_breach_that_cannot_be_certain_waits_and_is_told_as_provisional_when_that_takes_too_long(
     workplace: Workplace, monitor_programmes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    referral = a_referral(monitor_programmes, datetime.now(UTC))
+    referral = created(monitor_programmes, datetime.now(UTC))
     async with workplace.running(monitor(workplace, monitor_programmes)):
         await workplace.publish(referral)
         await workplace.wait_for(Topic.DEADLINES, lambda found: len(found) == 1)

@@ -20,6 +20,7 @@ from tests.support.notifier_place import (
 from tests.support.workplace import Running, Workplace
 
 TO_THE_CONTACT = ["supporter-notified", "supporter-accepted", "contact-shown"]
+CLOCKS = [{"kind": "match", "firmness": "promised", "due": {"rule": "elapsed", "weekday": "P1D", "weekend": "P2D"}}]
 HELP = {"name": "Sleep after a hard day", "text": "a page about it", "url": "https://help.example/sleep"}
 
 
@@ -62,12 +63,27 @@ async def test_a_case_stays_open_until_what_was_promised_has_been_sent(workplace
     await expect_steps(workplace, [*TO_THE_CONTACT, "contact-made", "resources-permitted", "resources-sent", "closed"])
 
 
+async def test_what_is_owed_can_be_sent_also_by_a_file_that_asks_nobody_any_more(
+    workplace: Workplace, post: Post
+) -> None:
+    async with workplace.running(notifier(workplace, post, programmes=_folder(workplace))) as running:
+        page, _ = await _to_the_contact(workplace, post, running)
+        await press(running, page, "resources-permitted")
+    folder = _folder(workplace, supporters_send_resources=False, clocks=CLOCKS)
+    async with workplace.running(notifier(workplace, post, programmes=folder)) as running:
+        sent = await press(running, page, "resources-sent")
+        await press(running, page, "close")
+        await wait_for_step(workplace, "closed")
+
+    assert "You have sent them further help" in sent
+    await expect_steps(workplace, [*TO_THE_CONTACT, "contact-made", "resources-permitted", "resources-sent", "closed"])
+
+
 @pytest.mark.parametrize("action", ["resources-permitted", "resources-sent"])
 async def test_where_supporters_send_nothing_no_page_asks_and_no_post_says_so(
     workplace: Workplace, post: Post, action: str
 ) -> None:
-    clocks = [{"kind": "match", "firmness": "promised", "due": {"rule": "elapsed", "weekday": "P1D", "weekend": "P2D"}}]
-    folder = _folder(workplace, resources=[HELP], supporters_send_resources=False, clocks=clocks)
+    folder = _folder(workplace, resources=[HELP], supporters_send_resources=False, clocks=CLOCKS)
     async with workplace.running(notifier(workplace, post, programmes=folder)) as running:
         page, contact = await _to_the_contact(workplace, post, running)
         after = await press(running, page, action)

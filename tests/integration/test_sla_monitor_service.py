@@ -17,10 +17,10 @@ from peerline.events import (
     ReferralCreated,
     Topic,
 )
-from peerline.programme import read_programmes
 from pydantic import ValidationError
 from sla_monitor.settings import Settings
 
+from tests.support.pausing import created
 from tests.support.workplace import PROGRAMMES, Running, Workplace
 
 WAIT, WARN_BEFORE = timedelta(seconds=8), timedelta(seconds=2)
@@ -34,17 +34,6 @@ def programmes(tmp_path: Path) -> Path:
     programme["clocks"] = [{"kind": "match", "firmness": "promised", "due": due, "warn_before": "PT2S"}]
     (tmp_path / "shcp.yaml").write_text(yaml.safe_dump(programme))
     return tmp_path
-
-
-def a_referral(programmes: Path, received_at: datetime) -> ReferralCreated:
-    return ReferralCreated(
-        event_id=uuid4(),
-        referral_id=uuid4(),
-        programme=read_programmes(programmes)["shcp"].ref,
-        sequence=1,
-        occurred_at=received_at,
-        received_at=received_at,
-    )
 
 
 def a_match(referral: ReferralCreated, confirmed_at: datetime) -> MatchConfirmed:
@@ -66,7 +55,7 @@ def about(events: list[Event], referral_id: UUID) -> list[DeadlineEvent]:
 async def test_deadlines_are_set_approach_are_breached_and_corrected_on_kafka(
     workplace: Workplace, service: Running, programmes: Path
 ) -> None:
-    kept, missed = (a_referral(programmes, datetime.now(UTC)) for _ in range(2))
+    kept, missed = (created(programmes, datetime.now(UTC)) for _ in range(2))
     await workplace.publish(kept, missed, a_match(kept, datetime.now(UTC)))
 
     await workplace.wait_for(Topic.DEADLINES, lambda found: len(about(found, missed.referral_id)) == 3)
@@ -87,7 +76,7 @@ async def test_deadlines_are_set_approach_are_breached_and_corrected_on_kafka(
 async def test_the_clocks_of_a_case_are_shown_with_a_sentence_that_explains_the_due_time(
     workplace: Workplace, service: Running, programmes: Path
 ) -> None:
-    referral = a_referral(programmes, datetime.now(UTC))
+    referral = created(programmes, datetime.now(UTC))
     await workplace.publish(referral, a_match(referral, referral.received_at))
     await workplace.wait_for(Topic.DEADLINES, lambda found: len(found) == 2)
 

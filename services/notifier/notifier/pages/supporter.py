@@ -17,8 +17,6 @@ from notifier.repository.cases import CaseRow
 
 router = APIRouter(dependencies=[Depends(public)])
 SHOWS_PHYSICIAN = (Page.NAME, Page.CONTACT)
-ABOUT_RESOURCES = frozenset({Button.PERMITTED, Button.SENT})
-"""Shown where the programme has its supporters send some."""
 
 
 @router.api_route("/s/{token}", methods=["GET", "HEAD"])
@@ -50,7 +48,8 @@ async def press(
 
 
 def _is_offered(button: Button, work: UnitOfWork, row: CaseRow) -> bool:
-    return button not in ABOUT_RESOURCES or work.programmes[row.programme].supporters_send_resources
+    """What is owed already may be sent whatever the programme's file says by now."""
+    return button is not Button.PERMITTED or work.programmes[row.programme].supporters_send_resources
 
 
 def _page(work: UnitOfWork, row: CaseRow, attempt: int, token: str) -> Response:
