@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pytest
 from chassis import restored
-from chassis.database import Pool
-from chassis.restored import NotCompared
+from chassis.database import Connection, Pool
 from peerline.events import Topic
 
 from tests.integration.test_chassis_relay import _is_empty, a_relay, an_outbox, ce_id, write
@@ -70,17 +68,21 @@ async def test_nothing_is_taken_or_decided_from_a_database_that_nobody_has_compa
     workplace: Workplace, tmp_path: Path
 ) -> None:
     async with an_outbox(workplace, tmp_path) as pool, pool.acquire() as connection:
-        with pytest.raises(NotCompared):
-            await restored.require_compared(connection)
+        assert not await _is_compared(connection)
         assert not await restored.may_act(connection)
 
         async with a_relay(workplace):
             await restored.wait_until_compared(pool)
-            async with connection.transaction():
-                await restored.require_compared(connection)
+            assert await _is_compared(connection)
             assert await restored.may_act(connection)
 
         await until(lambda: _is_vouched_for_no_more(pool), what="the leader's connection to be gone")
+
+
+async def _is_compared(connection: Connection) -> bool:
+    async with connection.transaction():
+        _, compared = await restored.now_and_compared(connection)
+    return compared
 
 
 async def _is_vouched_for_no_more(pool: Pool) -> bool:

@@ -48,10 +48,12 @@ async def vouch(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_lock($1)", COMPARED)
 
 
-async def require_compared(connection: Connection) -> None:
-    """Raise NotCompared unless a leader vouches for this database; to be asked within a transaction."""
-    if await connection.fetchval("SELECT pg_try_advisory_xact_lock_shared($1)", COMPARED):
-        raise NotCompared  # who gets the shared lock has found that nobody holds the other
+async def now_and_compared(connection: Connection) -> tuple[datetime, bool]:
+    """The database's time, and whether a leader vouches for it; to be asked within a transaction."""
+    # Who gets the shared lock has found that nobody holds the other.
+    row = await connection.fetchrow("SELECT statement_timestamp(), NOT pg_try_advisory_xact_lock_shared($1)", COMPARED)
+    assert row is not None
+    return row[0], row[1]
 
 
 async def may_act(connection: Connection, *, while_halted: bool = False) -> bool:

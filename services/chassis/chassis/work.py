@@ -186,6 +186,8 @@ class UnitOfWork:
 
     async def resolve_items(self, kind: str, *, subjects: Collection[str], resolution: str = "resolved") -> None:
         """Take those of these subjects that are on the worklist off it, in one statement."""
+        if not subjects:
+            return
         for change in await worklist.resolve(self.connection, kind=kind, subjects=subjects, resolution=resolution):
             await self.surroundings.tell(self, change)
 
@@ -228,19 +230,30 @@ class Transactions:
         nobody vouches for the database, and TimeoutError where no connection becomes free.
         """
         async with self.pool.acquire(timeout=PATIENCE) as connection, connection.transaction():
-            if takes and self._compares:
-                await restored.require_compared(connection)
-            async with self.within(connection, traceparents) as work:
+            now, vouched = await self._look(connection)
+            if takes and not vouched:
+                raise restored.NotCompared
+            async with self._unit(connection, now, traceparents) as work:
                 yield work
-                if work.publishes and self._compares and not takes:
-                    await restored.require_compared(connection)
+                if work.publishes and not vouched:
+                    raise restored.NotCompared
 
     @asynccontextmanager
-    async def within(
-        self, connection: Connection, traceparents: Mapping[UUID, str | None] | None = None
+    async def within(self, connection: Connection) -> AsyncIterator[UnitOfWork]:
+        """A unit of work within a transaction of the caller's, whoever vouches for the database."""
+        async with self._unit(connection, await _now(connection), None) as work:
+            yield work
+
+    async def _look(self, connection: Connection) -> tuple[datetime, bool]:
+        """The database's time, and whether it may be decided from: as each transaction asks both, in one statement."""
+        if self._compares:
+            return await restored.now_and_compared(connection)
+        return await _now(connection), True
+
+    @asynccontextmanager
+    async def _unit(
+        self, connection: Connection, now: datetime, traceparents: Mapping[UUID, str | None] | None
     ) -> AsyncIterator[UnitOfWork]:
-        """A unit of work within a transaction of the caller's."""
-        now: datetime = await connection.fetchval("SELECT statement_timestamp()")
         work = UnitOfWork(connection, now, self.surroundings, traceparents or {})
         yield work
         await work.flush()
@@ -251,6 +264,11 @@ class Transactions:
             raise LookupError(kind.__name__)
         resource: T = self.surroundings.resources[kind]
         return resource
+
+
+async def _now(connection: Connection) -> datetime:
+    now: datetime = await connection.fetchval("SELECT statement_timestamp()")
+    return now
 
 
 def by_type(resources: Iterable[Any]) -> Mapping[type, Any]:

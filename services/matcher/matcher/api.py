@@ -16,7 +16,7 @@ from matcher.domain.eligibility import Supporter
 from matcher.domain.facts import Fact
 from matcher.domain.roster import Entry
 from matcher.domain.state import Attempt, Stage
-from matcher.repository import cases, supporters
+from matcher.repository import cases, queue, supporters
 from matcher.repository.cases import Record
 from matcher.repository.supporters import Listed
 
@@ -43,6 +43,7 @@ async def put_roster(request: Request, _caller: Coordinator, transactions: Datab
         if reading.named is not None:
             left = await supporters.retire_missing(work.connection, programmes, reading.named)
         if new or changed or left:
+            await queue.check_attempts_of(work.connection, new | changed | left)
             await supporters.pool_changed(work.connection, programmes, roster=True)
             work.wake()
     return {

@@ -33,7 +33,7 @@ from matcher.domain.facts import Decision, Fact
 from matcher.domain.fold import apply
 from matcher.domain.rules import Hours, Rules
 from matcher.domain.state import Kind, Stage
-from matcher.repository import cases, supporters
+from matcher.repository import cases, queue, supporters
 from matcher.repository.cases import Record
 
 log = logger("matcher")
@@ -81,6 +81,8 @@ async def put(work: UnitOfWork, records: Iterable[Record]) -> None:
         _settle(record)
         await _keep_worklist(work, record)
     await cases.save(work.connection, changed)
+    if to_check := [record.referral_id for record in changed if record.to_check and record.case.current]:
+        await queue.check(work.connection, to_check)
     freed = {record.programme.id for record in changed if _freed_a_seat(record)}
     if freed:
         await supporters.pool_changed(work.connection, freed)
@@ -131,7 +133,7 @@ def _concerns_rounds(record: Record) -> bool:
     is_due = record.case.seeking and record.tried_version is None
     current, before = record.case.current, record.before.current
     awaits = current is not None and current.answer_by != (before.answer_by if before else None)
-    return is_due or awaits or (current is not None and record.touched)
+    return is_due or awaits or (current is not None and record.to_check)
 
 
 def _publish(work: UnitOfWork, record: Record, decision: Decision, contact: SupporterContact | None) -> None:
@@ -204,7 +206,7 @@ def _merged(record: Record, known: MatchingProfile, profile: MatchingProfile, se
 def profile_changed(record: Record) -> None:
     """Note that who is excluded has changed: an open attempt is checked again, a waiting case tried again."""
     record.profile_version += 1
-    record.tried_version, record.try_at, record.touched = None, None, True
+    record.tried_version, record.try_at, record.touched, record.to_check = None, None, True, True
 
 
 def opened_profile(work: UnitOfWork, referral_id: UUID, locked: bytes) -> MatchingProfile:

@@ -16,7 +16,6 @@ from peerline.sealing import Unreadable
 
 from matcher import casework
 from matcher.domain.recall import Said, Told, recalled
-from matcher.repository.cases import Checked
 
 TOLD: dict[type[Event], Told] = {
     MatchProposed: Told.PROPOSED,
@@ -25,8 +24,6 @@ TOLD: dict[type[Event], Told] = {
     MatchReleaseRequested: Told.RELEASE_REQUESTED,
     MatchUnavailable: Told.UNAVAILABLE,
 }
-NEVER_CHECKED = Checked(0, -1)
-"""Differs from every version, so that the rules are looked at again once the case is known."""
 
 
 async def recall(event: Event, work: UnitOfWork) -> None:
@@ -35,7 +32,7 @@ async def recall(event: Event, work: UnitOfWork) -> None:
     record = (await casework.take(work, [event]))[event.referral_id]
     supporter = await _supporter(event, work) if isinstance(event, MatchProposed) else None
     if record.case.attempt(event.attempt) is None:
-        record.checked[event.attempt] = NEVER_CHECKED
+        record.to_check = True  # once the case is known
     record.case = recalled(record.case, Said(TOLD[type(event)], event.attempt, supporter))
     record.sequence, record.touched = max(record.sequence, event.sequence), True
     await casework.put(work, [record])

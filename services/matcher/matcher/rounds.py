@@ -20,7 +20,8 @@ from matcher.domain.eligibility import Need, Supporter, serving_bar, standing_ba
 from matcher.domain.ranking import Pool
 from matcher.domain.rules import Rules
 from matcher.repository import cases, queue, supporters
-from matcher.repository.cases import Checked, Record
+from matcher.repository.cases import Record
+from matcher.repository.queue import Due
 from matcher.repository.supporters import Versions
 
 CLAIM = 25  # cases at a time: the choice for 25 among 1,000 supporters takes about 20 ms
@@ -34,22 +35,27 @@ Act = Callable[[UnitOfWork, Sequence[UUID]], Awaitable[bool]]
 
 async def run(transactions: Transactions) -> timedelta | None:
     """Do what is due; gives the time until something is due again."""
-    await _until_done(transactions, _changed, _check)
-    await _until_done(transactions, _unanswered, _end_unanswered)
-    async with transactions.begin() as work:
-        seeking = await queue.programmes_seeking(work.connection)
-    for programme in seeking:
+    due = await _look(transactions)
+    if due.changed or due.unanswered:
+        await _until_done(transactions, _changed, _check)
+        await _until_done(transactions, _unanswered, _end_unanswered)
+        due = await _look(transactions)
+    for programme in due.seeking:
         matching = Matching(programme)
         await _until_done(transactions, matching.claim, matching.match, failed=matching.forget_pool)
-    async with transactions.begin() as work:
-        seconds = await queue.next_due(work.connection)
-        waiting = await queue.programmes_seeking(work.connection)
-    if waiting:
+    if due.seeking:
+        due = await _look(transactions)
+    if due.seeking or due.changed:
         return SHORTEST_PAUSE  # another process held a seat or a case
-    if seconds is None:
+    if due.seconds is None:
         return None
     # What is due already waits until the answers that may be under way have been taken in.
-    return max(timedelta(seconds=seconds), SHORTEST_PAUSE if seconds > 0 else CATCHING_UP)
+    return max(timedelta(seconds=due.seconds), SHORTEST_PAUSE if due.seconds > 0 else CATCHING_UP)
+
+
+async def _look(transactions: Transactions) -> Due:
+    async with transactions.begin() as work:
+        return await queue.look(work.connection, (await work.horizon()).certain)
 
 
 def _nothing_kept() -> None:
@@ -59,14 +65,18 @@ def _nothing_kept() -> None:
 async def _until_done(
     transactions: Transactions, claim: Claim, act: Act, failed: Callable[[], None] = _nothing_kept
 ) -> None:
-    """Claim and act until nothing is left, or nothing can be done about what is left; `failed` after a rollback."""
+    """
+    Claim and act until nothing is left, or nothing can be done about what is left; `failed` after a rollback.
+
+    A claim that is not full was the last: what comes after it rings.
+    """
     more = True
     while more:
         claimed: list[UUID] = []
         try:
             async with transactions.begin() as work:
                 claimed = await claim(work, CLAIM)
-                more = bool(claimed) and await act(work, claimed)
+                more = bool(claimed) and await act(work, claimed) and len(claimed) == CLAIM
         except THE_WORLD:
             raise
         except Exception:  # one of these cases fails: find out which
@@ -122,6 +132,7 @@ async def _changed(work: UnitOfWork, limit: int) -> list[UUID]:
 
 async def _check(work: UnitOfWork, ids: Sequence[UUID]) -> bool:
     """Check open attempts against the rules again, since the roster or the profile has changed."""
+    await queue.begin_check(work.connection, ids)
     records = await cases.read_locked(work.connection, ids)
     asked = {record.case.current.supporter for record in records.values() if record.case.current}
     listed = await supporters.read(work.connection, [each for each in asked if each is not None])
@@ -129,7 +140,7 @@ async def _check(work: UnitOfWork, ids: Sequence[UUID]) -> bool:
     for record in records.values():
         _check_one(work, record, listed, needs.get(record.referral_id))
     await casework.put(work, records.values())
-    return any(record.touched for record in records.values())
+    return True
 
 
 def _check_one(work: UnitOfWork, record: Record, listed: dict[str, Supporter], need: Need | None) -> None:
@@ -138,8 +149,6 @@ def _check_one(work: UnitOfWork, record: Record, listed: dict[str, Supporter], n
     if attempt is None or attempt.supporter not in listed or rules is None:
         return
     supporter = listed[attempt.supporter]
-    record.checked[attempt.number] = Checked(supporter.version, record.profile_version)
-    record.touched = True
     today = _today(rules, work.now)
     if serving_bar(supporter, record.programme.id, today) is not None:
         casework.tell(work, record, facts.SupporterLeft(attempt.number))
@@ -233,13 +242,10 @@ def _take_seat(work: UnitOfWork, choice: Choice, seats: Pool, contacts: Mapping[
     listed_now = seats.free(supporter.supporter_id, rules)
     if listed_now is None or listed_now.version != supporter.version:
         return False
-    number = record.case.next_number
     chosen = facts.Chosen(supporter.supporter_id, rules.needs_approval)
     if not casework.tell(work, record, chosen, contacts[supporter.supporter_id]):
         return False
     seats.take(supporter.supporter_id)
-    record.checked[number] = Checked(supporter.version, record.profile_version)
-    record.touched = True
     return True
 
 

@@ -1,6 +1,7 @@
 """Events in: each is read, folded into its case, and what is decided is written."""
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from chassis import Consumer, UnitOfWork
 from peerline.compartments import ContactProfile, SupporterContact, Withdrawal
@@ -45,7 +46,7 @@ async def open_cases(referrals: Sequence[ReferralCreated], work: UnitOfWork) -> 
         row.traceparent = work.traceparent(referral.referral_id) or row.traceparent
         invites = work.programmes[referral.programme.id].first_contact == "programme"
         cases.take(referral.referral_id, facts.Created(work.now, invites))
-        await _keep_contact(cases, row, referral, work)
+    await _keep_contacts(cases, referrals, work)
     await cases.settle()
 
 
@@ -53,9 +54,7 @@ async def open_cases(referrals: Sequence[ReferralCreated], work: UnitOfWork) -> 
 async def amend_cases(amendments: Sequence[ReferralAmended], work: UnitOfWork) -> None:
     """Replace the contact where the amendment brings one."""
     cases = await Cases.of_events(work, amendments)
-    for amendment in amendments:
-        if amendment.sealed and amendment.sealed.notifier:
-            await _keep_contact(cases, cases.rows[amendment.referral_id], amendment, work)
+    await _keep_contacts(cases, [each for each in amendments if each.sealed and each.sealed.notifier], work)
     await cases.settle()
 
 
@@ -117,8 +116,9 @@ async def confirm_matches(matches: Sequence[MatchConfirmed], work: UnitOfWork) -
 async def release_matches(matches: Sequence[MatchReleased], work: UnitOfWork) -> None:
     """The supporter's page is void, unless the contact was shown."""
     await _take_each_match(matches, work, lambda match: facts.Released(work.now, match.attempt))
-    for match in matches:  # whether or not the proposal could be read does not matter any more
-        await work.resolve_item("unreadable", subject=unreadable(MatchProposed, match.referral_id))
+    # Whether or not the proposals could be read does not matter any more.
+    subjects = [unreadable(MatchProposed, match.referral_id) for match in matches]
+    await work.resolve_items("unreadable", subjects=subjects)
 
 
 @consumer.on(MatchReleaseRequested)
@@ -186,19 +186,24 @@ def _with_match(cases: Cases, event: MatchEvent) -> CaseRow:
     return row
 
 
-async def _keep_contact(cases: Cases, row: CaseRow, event: Event, work: UnitOfWork) -> None:
-    """Keep the physician's contact from the latest event that brought one; unreadable, it is for a human."""
-    if row.case.closed_at or (row.contact_sequence or 0) >= event.sequence:
-        return
-    try:
-        contact = work.open(event, Audience.NOTIFIER, ContactProfile)
-    except Unreadable as fault:
-        await _set_unreadable(row, event, fault, work, ReferralCreated)
-        return
-    contacts.keep_physician(work, row, contact)
-    row.contact_sequence = event.sequence
-    cases.take(row.referral_id, facts.BecameReadable(work.now))
-    await work.resolve_item("unreadable", subject=unreadable(ReferralCreated, row.referral_id))
+async def _keep_contacts(cases: Cases, events: Sequence[Event], work: UnitOfWork) -> None:
+    """Keep each physician's contact from the latest event that brought one; unreadable, it is for a human."""
+    kept: set[UUID] = set()
+    for event in events:
+        row = cases.rows[event.referral_id]
+        if row.case.closed_at or (row.contact_sequence or 0) >= event.sequence:
+            continue
+        try:
+            contact = work.open(event, Audience.NOTIFIER, ContactProfile)
+        except Unreadable as fault:
+            await _set_unreadable(row, event, fault, work, ReferralCreated)
+            kept.discard(event.referral_id)
+            continue
+        contacts.keep_physician(work, row, contact)
+        row.contact_sequence = event.sequence
+        cases.take(row.referral_id, facts.BecameReadable(work.now))
+        kept.add(event.referral_id)
+    await work.resolve_items("unreadable", subjects=[unreadable(ReferralCreated, each) for each in kept])
 
 
 async def _set_unreadable(

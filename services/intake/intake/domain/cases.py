@@ -1,6 +1,6 @@
 """Referrals and where they stand; a case is a referral that was published as created."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -104,7 +104,7 @@ class Cases:
         self.changed: dict[UUID, Referral] = {}
 
     def __iter__(self) -> Iterator[Referral]:
-        return iter(sorted(self._referrals.values(), key=lambda r: (r.received_at, r.referral_id)))
+        return iter(self._earliest_first(lambda _: True))
 
     def get(self, referral_id: UUID | None) -> Referral | None:
         """The referral with this id."""
@@ -112,23 +112,26 @@ class Cases:
 
     def of_incident(self, incident: UUID) -> list[Referral]:
         """An incident's referrals, the earliest first."""
-        return [referral for referral in self if referral.incident == incident]
+        return self._earliest_first(lambda referral: referral.incident == incident)
 
     def relying_on(self, case: UUID, *standings: Standing) -> list[Referral]:
         """The referrals that stand so within a case, the earliest first."""
-        return [referral for referral in self if referral.into == case and referral.standing in standings]
+        return self._earliest_first(lambda referral: referral.into == case and referral.standing in standings)
 
     def case_of(self, programme: str, person: UUID) -> Referral | None:
         """The person's case that is not known to be closed; one that is open goes before one taken back."""
-        alive = [
-            referral
-            for referral in self
-            if referral.opened
-            and referral.person == person
-            and referral.programme == programme
-            and referral.standing in (Standing.OPEN, Standing.WITHDRAWN)
-        ]
+        alive = self._earliest_first(
+            lambda referral: (
+                referral.opened
+                and referral.person == person
+                and referral.programme == programme
+                and referral.standing in (Standing.OPEN, Standing.WITHDRAWN)
+            )
+        )
         return min(alive, key=lambda referral: referral.standing != Standing.OPEN, default=None)
+
+    def _earliest_first(self, wanted: Callable[[Referral], bool]) -> list[Referral]:
+        return sorted(filter(wanted, self._referrals.values()), key=lambda each: (each.received_at, each.referral_id))
 
     def keep(self, referral: Referral) -> Referral:
         """Remember a referral as it now is, without anything to be said about it."""

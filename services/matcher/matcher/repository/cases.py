@@ -14,20 +14,13 @@ from matcher.domain.state import Attempt, Case, Profile, Stage
 from matcher.repository.rules import RULES
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The versions of roster entry and profile against which an attempt was last checked."""
-
-    supporter_version: int | None = None
-    profile_version: int | None = None
-
-
 @dataclass(slots=True)
 class Record:
     """
     A locked referral: the fold's state, and what stands beside it.
 
-    `before` is the state as it was read. `rests` has the end of the cool-off that an attempt began.
+    `before` is the state as it was read. `rests` has the end of the cool-off that an attempt began. With `to_check` an
+    open attempt is checked against the rules again.
     """
 
     referral_id: UUID
@@ -45,9 +38,9 @@ class Record:
     stuck: bool
     case: Case
     before: Case
-    checked: dict[int, Checked] = field(default_factory=dict)
     rests: dict[int, datetime | None] = field(default_factory=dict)
     touched: bool = False
+    to_check: bool = False
 
     @property
     def changed(self) -> bool:
@@ -145,7 +138,6 @@ def _record(row: asyncpg.Record, attempts: Sequence[asyncpg.Record], joins: tupl
         stuck=row["stuck"],
         case=case,
         before=case,
-        checked={each["attempt"]: Checked(each["supporter_version"], each["profile_version"]) for each in attempts},
         rests={each["attempt"]: each["rest_until"] for each in attempts},
     )
 
@@ -200,14 +192,13 @@ async def save(connection: Connection, records: Sequence[Record]) -> None:
     await connection.executemany(
         """
         INSERT INTO match (referral_id, attempt, supporter_id, stage, confirmed, declined, other_at, answer_by,
-                           release_requested, supporter_left, rest_until, supporter_version, profile_version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                           release_requested, supporter_left, rest_until)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (referral_id, attempt) DO UPDATE
            SET stage = excluded.stage, confirmed = excluded.confirmed, declined = excluded.declined,
                other_at = excluded.other_at, answer_by = excluded.answer_by,
                release_requested = excluded.release_requested, supporter_left = excluded.supporter_left,
-               rest_until = excluded.rest_until, supporter_version = excluded.supporter_version,
-               profile_version = excluded.profile_version
+               rest_until = excluded.rest_until
         """,
         [_match_row(record, attempt) for record in records for attempt in record.case.attempts],
     )
@@ -245,7 +236,6 @@ def _referral_row(record: Record) -> tuple[object, ...]:
 
 
 def _match_row(record: Record, attempt: Attempt) -> tuple[object, ...]:
-    checked = record.checked.get(attempt.number, Checked())
     return (
         record.referral_id,
         attempt.number,
@@ -258,8 +248,6 @@ def _match_row(record: Record, attempt: Attempt) -> tuple[object, ...]:
         attempt.release_requested,
         attempt.left,
         record.rests.get(attempt.number),
-        checked.supporter_version,
-        checked.profile_version,
     )
 
 

@@ -1,5 +1,6 @@
 """Private links: only the hash of a token is stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -16,19 +17,29 @@ class Link:
     attempt: int | None
 
 
-async def replace(connection: Connection, token_hash: bytes, send_id: UUID, link: Link, life: timedelta) -> None:
-    """Give a message its link; one of an earlier try of the same message, which was refused, becomes void."""
+@dataclass(frozen=True)
+class Fresh:
+    """A link that a message takes with it; its token stands in the mail only, its hash here."""
+
+    token_hash: bytes
+    send_id: UUID
+    link: Link
+
+
+async def replace(connection: Connection, links: Sequence[Fresh], life: timedelta) -> None:
+    """Give each message its link; one of an earlier try of the same message, which was refused, becomes void."""
     await connection.execute(
         """
-        WITH earlier AS (DELETE FROM link WHERE send_id = $2)
+        WITH earlier AS (DELETE FROM link WHERE send_id = ANY($2::uuid[]))
         INSERT INTO link (token_hash, send_id, referral_id, audience, attempt, expires_at)
-        VALUES ($1, $2, $3, $4, $5, statement_timestamp() + $6::interval)
+        SELECT given.*, statement_timestamp() + $6::interval
+          FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::int[]) AS given
         """,
-        token_hash,
-        send_id,
-        link.referral_id,
-        link.audience,
-        link.attempt,
+        [each.token_hash for each in links],
+        [each.send_id for each in links],
+        [each.link.referral_id for each in links],
+        [each.link.audience for each in links],
+        [each.link.attempt for each in links],
         life,
     )
 

@@ -14,7 +14,7 @@ from notifier.domain import facts
 from notifier.domain.facts import Message, Recipient
 from notifier.repository import links, sends
 from notifier.repository.cases import CaseRow
-from notifier.repository.links import Link
+from notifier.repository.links import Fresh, Link
 from notifier.repository.sends import Claimed
 from notifier.sends import letters
 from notifier.sends.ending import Outcome, end
@@ -75,17 +75,21 @@ async def _write(work: UnitOfWork, claimed: list[Claimed], deadline: Deadline) -
     if not claimed:
         return []
     cases = await Cases.known(work, [each.referral_id for each in claimed])
-    ready, nowhere, changed = [], [], False
+    ready, nowhere, fresh, changed = [], [], [], False
     for each in claimed:
         row = cases.rows[each.referral_id]
+        link, url = _link(each, work.get(Sender))
         try:
-            letter = await _letter(work, each, row)
+            letter = _letter(work, each, row, url)
         except (contacts.NoContact, ValueError):
             nowhere.append(each)
             continue
         before = row.case
         changed |= cases.take(each.referral_id, facts.Claimed(work.now, Message(each.message))) != before
         ready.append(Ready(each, letter, deadline, row.traceparent))
+        fresh += link
+    if fresh:
+        await links.replace(work.connection, fresh, LINK_LIFE)
     if changed:
         await cases.settle()
     await work.resolve_items("stuck", subjects=[str(each.send_id) for each in claimed])  # these could be written
@@ -93,16 +97,15 @@ async def _write(work: UnitOfWork, claimed: list[Claimed], deadline: Deadline) -
     return ready
 
 
-async def _letter(work: UnitOfWork, claimed: Claimed, row: CaseRow) -> Letter:
-    """The letter, with a private link of its own; raises NoContact or ValueError without an address."""
-    message, sender = Message(claimed.message), work.get(Sender)
-    programme = work.programmes[row.programme]
+def _letter(work: UnitOfWork, claimed: Claimed, row: CaseRow, link: str) -> Letter:
+    """The letter, with its private link; raises NoContact or ValueError without an address."""
+    message = Message(claimed.message)
     return letters.write(
         message,
-        programme,
-        sender,
+        work.programmes[row.programme],
+        work.get(Sender),
         to=_address(work, message, claimed, row),
-        link=await _link(work, message, claimed, sender),
+        link=link,
         message_id=claimed.message_id,
         at=work.now,
     )
@@ -117,15 +120,15 @@ def _address(work: UnitOfWork, message: Message, claimed: Claimed, row: CaseRow)
     return address
 
 
-async def _link(work: UnitOfWork, message: Message, claimed: Claimed, sender: Sender) -> str:
-    """A fresh private link: the token stands in the mail only, its hash here."""
-    audience = WITH_LINK.get(message)
+def _link(claimed: Claimed, sender: Sender) -> tuple[list[Fresh], str]:
+    """A fresh private link for a message that has one, and its address: the token stands in the mail only."""
+    audience = WITH_LINK.get(Message(claimed.message))
     if audience is None:
-        return ""
+        return [], ""
     token = secrets.token_urlsafe(32)
     link = Link(claimed.referral_id, audience, claimed.attempt)
-    await links.replace(work.connection, hashlib.sha256(token.encode()).digest(), claimed.send_id, link, LINK_LIFE)
-    return f"{sender.public_url}/{audience[0]}/{token}"
+    fresh = Fresh(hashlib.sha256(token.encode()).digest(), claimed.send_id, link)
+    return [fresh], f"{sender.public_url}/{audience[0]}/{token}"
 
 
 async def _set_aside(transactions: Transactions, claimed: Claimed, error: Exception) -> None:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address, BaseHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from peerline.programme import Programme
@@ -19,6 +20,26 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+class _Headers(HeaderRegistry):
+    """Parses a header as it is set, as the policy does; what all messages say only once: two fifths of their time."""
+
+    SAME = frozenset({"Subject", "Auto-Submitted", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._class_of = cache(super().__getitem__)
+        self._parsed = lru_cache(maxsize=256)(super().__call__)
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return self._class_of(name)
+
+    def __call__(self, name: str, value: Any) -> BaseHeader:
+        return self._parsed(name, value) if name in self.SAME else super().__call__(name, value)
+
+
+POLICY = SMTP.clone(header_factory=_Headers())
 
 
 @dataclass(frozen=True)
@@ -56,28 +77,21 @@ def compose(
     if not to.isprintable() or to.count("@") != 1 or " " in to:
         raise ValueError("address")
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=POLICY)
     mail["From"] = _address("From", programme.texts.sender, sender.address)
     mail["To"] = to
     mail["Reply-To"] = _address("Reply-To", programme.coordinator.name, programme.coordinator.email)
-    mail["Subject"] = _text("Subject", programme.texts.subject)
+    mail["Subject"] = programme.texts.subject
     mail["Date"] = at
     mail["Message-ID"] = f"<{message_id}@{sender.address.partition('@')[2]}>"
-    mail["Auto-Submitted"] = _text("Auto-Submitted", "auto-generated")
+    mail["Auto-Submitted"] = "auto-generated"
     mail.set_content("\n\n".join(paragraphs) + "\n", cte="quoted-printable")
     html = TEMPLATES.get_template("mail.html").render(paragraphs=paragraphs, link=link)
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
     return Letter(to, mail.as_bytes())
 
 
-# A header is parsed when it is set, which took a fifth of the time of a message; a programme's never change.
 @lru_cache(maxsize=256)
 def _address(header: str, name: str, address: str) -> BaseHeader:
-    parsed: BaseHeader = SMTP.header_factory(header, (Address(name, addr_spec=address),))
-    return parsed
-
-
-@lru_cache(maxsize=256)
-def _text(header: str, value: str) -> BaseHeader:
-    parsed: BaseHeader = SMTP.header_factory(header, value)
+    parsed: BaseHeader = POLICY.header_factory(header, (Address(name, addr_spec=address),))
     return parsed
