@@ -97,7 +97,7 @@ async def test_a_message_whose_sender_died_becomes_unknown_and_can_be_settled(wo
             """,
             referral.id,
         )
-        await workplace.publish(Referral(workplace, name="2").created())
+        await running.fetch("SELECT pg_notify('peerline', 'rounds')")
         await wait_for_step(workplace, "delivery-unknown")
         [item] = [
             item

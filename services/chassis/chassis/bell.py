@@ -19,11 +19,12 @@ class Bell:
         self._url = url
         self._rung: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
 
-    def hear(self, name: str) -> asyncio.Event:
-        """An event that is set when `name` is rung; the hearer clears it."""
+    def hear(self, *names: str) -> asyncio.Event:
+        """An event that is set when one of these names is rung; the hearer clears it."""
         event = asyncio.Event()
         event.set()
-        self._rung[name].append(event)
+        for name in names:
+            self._rung[name].append(event)
         return event
 
     async def listen(self) -> None:

@@ -12,7 +12,7 @@ from chassis.log import logger
 from chassis.pace import Pace
 from chassis.work import ROUNDS_BELL, Transactions
 
-LONGEST_SLEEP = 60.0
+LONGEST_SLEEP = 60.0  # chassis.work.SEEN_IN_TIME counts on it
 FIRST_PAUSE = 0.5
 HELD = timedelta(seconds=0.5)
 log = logger("chassis")
@@ -37,7 +37,7 @@ class Round:
 
 async def keep_running(work: Round, transactions: Transactions, bell: Bell) -> None:
     """Run a round whenever it is due or rung for, until cancelled; a failure is waited out."""
-    rung = bell.hear(ROUNDS_BELL) if work.woken else asyncio.Event()
+    rung = bell.hear(ROUNDS_BELL, f"{ROUNDS_BELL}/{work.name}") if work.woken else asyncio.Event()
     pause, pace = FIRST_PAUSE, Pace()
     while True:
         await pace.rest()

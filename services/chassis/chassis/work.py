@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,6 +28,8 @@ PATIENCE = 10.0  # seconds to wait for a connection, where all of them wait for 
 OUTBOX_BELL = "outbox"
 ROUNDS_BELL = "rounds"
 STUCK = "stuck"
+SEEN_IN_TIME = timedelta(minutes=2)
+"""What is due later need not wake a round: each looks once a minute, and a transaction ends within another."""
 log = logger("chassis")
 
 
@@ -139,9 +141,14 @@ class UnitOfWork:
         )
         self._bells.add(OUTBOX_BELL)
 
-    def wake(self) -> None:
-        """Wake this service's rounds, in every replica, once this is committed."""
-        self._bells.add(ROUNDS_BELL)
+    def wake(self, *rounds: str) -> None:
+        """Wake the rounds of these names, or all, in every replica, once this is committed."""
+        self._bells |= {f"{ROUNDS_BELL}/{name}" for name in rounds} or {ROUNDS_BELL}
+
+    def wake_by(self, due: datetime | None, *rounds: str) -> None:
+        """Wake rounds where they would not look by themselves before this is due; None is never due."""
+        if due is not None and due < self.now + SEEN_IN_TIME:
+            self.wake(*rounds)
 
     def set_aside(self, record: FeedRecord, reason: str, path: str = "", *, source: str = "") -> None:
         """Quarantine a feed record: coordinates, reason code, name of the field, its source where known, and hash."""

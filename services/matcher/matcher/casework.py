@@ -8,6 +8,7 @@ when somebody may have become free.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from chassis import UnitOfWork
@@ -88,6 +89,7 @@ async def put(work: UnitOfWork, records: Iterable[Record]) -> None:
         await supporters.pool_changed(work.connection, freed)
     if freed or any(_concerns_rounds(record) for record in changed):
         work.wake()
+    work.wake_by(min((each for record in changed if (each := _window_end(record))), default=None))
 
 
 def _settle(record: Record) -> None:
@@ -129,11 +131,17 @@ def _freed_a_seat(record: Record) -> bool:
 
 
 def _concerns_rounds(record: Record) -> bool:
-    """Whether the round has something to do now, or something to wait for."""
+    """Whether the round has something to do now."""
     is_due = record.case.seeking and record.tried_version is None
+    return is_due or (record.case.current is not None and record.to_check)
+
+
+def _window_end(record: Record) -> datetime | None:
+    """When the open attempt is over unless it is answered, where that is newly known."""
     current, before = record.case.current, record.before.current
-    awaits = current is not None and current.answer_by != (before.answer_by if before else None)
-    return is_due or awaits or (current is not None and record.to_check)
+    if current is None or current.answer_by == (before.answer_by if before else None):
+        return None
+    return current.answer_by
 
 
 def _publish(work: UnitOfWork, record: Record, decision: Decision, contact: SupporterContact | None) -> None:

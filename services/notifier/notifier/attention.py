@@ -10,6 +10,7 @@ from peerline.events import DeadlineAcknowledged, DeadlineBreached, DeadlineEsca
 from notifier.repository import escalations, waiting
 from notifier.repository.escalations import Escalation
 from notifier.repository.waiting import Attention
+from notifier.wakeups import NOTICES
 
 
 async def note_own(work: UnitOfWork, change: Change) -> None:
@@ -84,4 +85,4 @@ def _attention(change: WorklistChanged) -> Attention:
 
 async def _note(work: UnitOfWork, changes: Sequence[Attention]) -> None:
     await waiting.note(work.connection, changes)
-    work.wake()
+    work.wake(NOTICES)

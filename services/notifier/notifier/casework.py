@@ -27,6 +27,7 @@ from notifier.domain.state import Case
 from notifier.repository import cases as stored
 from notifier.repository import sends
 from notifier.repository.cases import CaseRow
+from notifier.wakeups import SENDING, WATCHING
 
 log = logger("notifier")
 
@@ -89,7 +90,8 @@ class Cases:
             await self._list(row, decision)
         for row, event in events:
             self._work.publish(event, traceparent=row.traceparent)
-        self._work.wake()
+        self._work.wake(SENDING)
+        self._work.wake_by(min((row.look_at for row in self.rows.values() if row.look_at), default=None), WATCHING)
 
     async def _list(self, row: CaseRow, decision: Decision) -> None:
         subject = str(row.referral_id)

@@ -11,6 +11,7 @@ from notifier.sends import notices, overdue, sending, watching
 from notifier.sends.letters import Sender
 from notifier.sends.smtp import MailServer
 from notifier.settings import Settings
+from notifier.wakeups import NOTICES, OVERDUE, SENDING, WATCHING
 
 
 def service(settings: Settings) -> Service:
@@ -22,11 +23,11 @@ def service(settings: Settings) -> Service:
         migrations=Path(__file__).parent / "migrations",
         routers=[pages.router, api.router],
         rounds=[
-            Round("watching", watching.run),
+            Round(WATCHING, watching.run),
             # A coordinator who is told twice is not harmed, and one who is never told might be: it goes on.
-            Round("notices", notices.run, while_halted=True),
-            Round("sending", sending.run),
-            Round("overdue", overdue.run),
+            Round(NOTICES, notices.run, while_halted=True),
+            Round(SENDING, sending.run),
+            Round(OVERDUE, overdue.run),
         ],
         resources=[
             Sender(settings.smtp_from, str(settings.public_url).rstrip("/")),

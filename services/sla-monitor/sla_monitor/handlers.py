@@ -23,7 +23,7 @@ from peerline.events import (
 from sla_monitor import metrics
 from sla_monitor.domain.calendar import CalendarEnds
 from sla_monitor.domain.case import Case
-from sla_monitor.domain.decisions import settle
+from sla_monitor.domain.decisions import earliest, settle
 from sla_monitor.domain.facts import Fact, fold
 from sla_monitor.domain.measures import waits_ended
 from sla_monitor.moments import facts_of
@@ -71,7 +71,7 @@ async def follow(events: Sequence[Event], work: UnitOfWork) -> None:
         cases[referral_id] = publish(case, decisions, work)
     await clocks.save(work.connection, [cases[referral_id] for referral_id in about])
     await work.resolve_items("stuck", subjects=[str(referral_id) for referral_id in about])  # a fact may have mended it
-    work.wake()
+    work.wake_by(earliest(cases[referral_id] for referral_id in about))
 
 
 def _with(case: Case, fact: Fact, event: Event) -> Case:

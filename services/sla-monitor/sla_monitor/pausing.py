@@ -14,7 +14,7 @@ from peerline.programme import Programmes
 
 from sla_monitor.domain import moving
 from sla_monitor.domain.case import Case, ClockName, Start
-from sla_monitor.domain.decisions import settle_recorded
+from sla_monitor.domain.decisions import earliest, settle_recorded
 from sla_monitor.domain.due import Due
 from sla_monitor.domain.moving import Anew, DueOf, is_pinned_to, recorded_last
 from sla_monitor.domain.recorded import KnownPause, Recalculation
@@ -110,5 +110,5 @@ async def _record(work: UnitOfWork, case: Case, event: ClockPaused | ClockRecalc
     case, decisions = settle_recorded(replace(case, sequence=event.sequence), work.now)
     case = publish(case, decisions, work)
     await clocks.save(work.connection, [case])
-    work.wake()
+    work.wake_by(earliest([case]))
     return case

@@ -21,6 +21,7 @@ from notifier.sends.ending import Outcome, end
 from notifier.sends.letters import Letter, Sender
 from notifier.sends.overdue import put_off
 from notifier.sends.smtp import Deadline, Fate, MailServer
+from notifier.wakeups import OVERDUE
 
 LINK_LIFE = timedelta(days=60)
 STALE = timedelta(seconds=30)
@@ -51,7 +52,7 @@ async def claim_due(transactions: Transactions, limit: int) -> list[Ready]:
     try:
         async with transactions.begin() as work:
             # Asked for each claim: while we wait for messages on their way, the database may be set back.
-            if await restored.may_act(work.connection) and not await is_stale(work):
+            if not await is_stale(work):
                 claimed = await sends.claim(work.connection, limit)
             return await _write(work, claimed, deadline)
     except THE_WORLD:
@@ -92,6 +93,7 @@ async def _write(work: UnitOfWork, claimed: list[Claimed], deadline: Deadline) -
         await links.replace(work.connection, fresh, LINK_LIFE)
     if changed:
         await cases.settle()
+    work.wake_by(work.now + work.get(MailServer).abandoned_after, OVERDUE)
     await work.resolve_items("stuck", subjects=[str(each.send_id) for each in claimed])  # these could be written
     await end(work, [Outcome(each, Fate.FAILED, "no-address") for each in nowhere])
     return ready

@@ -13,6 +13,7 @@ from notifier.domain.retry import backoff
 from notifier.repository import sends
 from notifier.repository.sends import Claimed
 from notifier.sends.smtp import Deadline, Fate, MailServer
+from notifier.wakeups import SENDING
 
 STOPPING = 8.0  # seconds that messages on their way have to arrive when the process is told to stop
 
@@ -94,4 +95,4 @@ async def _try_again(work: UnitOfWork, claimed: Claimed, server: MailServer, cod
     due_at, window_ends = due(programme, row, Message(claimed.message), claimed.attempt, work.now + pause)
     if await sends.refuse(work.connection, claimed, code, due_at, window_ends):
         await sends.drop_unwanted(work.connection, [claimed.referral_id])
-        work.wake()  # every replica has to know when it is due now
+        work.wake(SENDING)  # every replica has to know when it is due now

@@ -14,6 +14,7 @@ from notifier.repository import sends
 from notifier.repository.sends import Claimed, Late
 from notifier.sends.ending import Outcome, end
 from notifier.sends.smtp import Fate, MailServer
+from notifier.wakeups import SENDING
 
 AT_A_TIME = 100
 SHORTEST_PAUSE = 0.5  # seconds
@@ -62,7 +63,7 @@ async def _find_hours(work: UnitOfWork) -> int:
     for late in missed:
         await _postpone(work, late)
     if missed:
-        work.wake()
+        work.wake(SENDING)
     return len(missed)
 
 

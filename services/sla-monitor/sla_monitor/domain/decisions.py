@@ -5,7 +5,7 @@ What facts, and time, decide about a clock: each decision is taken once and stay
 inclusive: what happened at the very instant was in time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -133,6 +133,12 @@ def next_at(case: Case, clock: Clock) -> datetime | None:
         return start.due_at if clock.approached or case.stop_of(clock) else min(start.warn_at, start.due_at)
     step = _next_step(case, clock, start)
     return None if step is None else start.due_at + step.after
+
+
+def earliest(cases: Iterable[Case]) -> datetime | None:
+    """The first instant at which `fire` has something to decide about any clock of these cases, None if never."""
+    instants = (next_at(case, clock) for case in cases for clock in case.clocks.values())
+    return min((each for each in instants if each is not None), default=None)
 
 
 def standing(case: Case, clock: Clock) -> Standing:
