@@ -112,8 +112,16 @@ async def save_reports(connection: Connection, reports: Mapping[UUID, tuple[UUID
 
 async def mark_for_review(connection: Connection, names: Iterable[str]) -> int:
     """Have the incidents looked at again in which anybody is called one of these; returns how many."""
+    # Not by `names && $1`: for the thousands of names of a directory that reads every incident there is.
     status = await connection.execute(
-        "UPDATE incident SET to_review = true WHERE names && $1::text[] AND record IS NOT NULL", list(names)
+        """
+        UPDATE incident SET to_review = true
+         WHERE record IS NOT NULL
+           AND incident_key = ANY (ARRAY (SELECT named.incident_key
+                                            FROM unnest($1::text[]) AS given (name)
+                                            JOIN incident AS named ON named.names @> ARRAY[given.name]))
+        """,
+        list(names),
     )
     return int(status.rpartition(" ")[2])
 

@@ -92,7 +92,12 @@ async def count_at_least(connection: Connection, referral_id: UUID, sequence: in
 async def unresolved_ids(connection: Connection, names: Iterable[str]) -> list[UUID]:
     """The referrals of people whom nobody knew, and who bear any of these names."""
     rows = await connection.fetch(
-        "SELECT referral_id FROM referral WHERE standing = 'unresolved' AND names && $1::text[]", list(names)
+        """
+        SELECT DISTINCT referral_id
+          FROM referral CROSS JOIN unnest(names) AS own (name) JOIN unnest($1::text[]) AS given (name) USING (name)
+         WHERE standing = 'unresolved'
+        """,
+        list(names),
     )
     return [row["referral_id"] for row in rows]
 
