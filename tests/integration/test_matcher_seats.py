@@ -2,23 +2,21 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 from chassis import Transactions, UnitOfWork
-from chassis.database import Connection
 from matcher import api, casework, handlers, rounds
-from matcher.domain.eligibility import Supporter
 from matcher.domain.roster import Entry
 from matcher.main import service as matcher
-from matcher.repository import queue, supporters
+from matcher.repository import supporters
 from matcher.settings import Settings
 from peerline.events import Event, OutreachLogged, ReferralCreated
 
-from tests.support.workplace import Running, Workplace, until
+from tests.support.workplace import Running, Workplace
 from tests.unit.matcher.events import Told
 
 PROCESSES = 4
@@ -88,42 +86,6 @@ async def test_four_processes_give_away_every_seat_and_none_twice(workplace: Wor
         "SELECT count(*) AS n FROM worklist_item WHERE kind = 'unmatched' AND resolved_at IS NULL"
     )
     assert (waiting[0]["n"], items[0]["n"]) == (60, 60)
-
-
-async def test_who_leaves_while_a_case_is_checked_is_seen_by_the_next_check(
-    workplace: Workplace, service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await load(service, 1)
-    referral = a_referral(workplace, service)
-    await take(service.transactions, [referral.created()])
-    await run_rounds(service, 1)
-    leaving: list[asyncio.Task[None]] = []
-
-    async def leave() -> None:
-        async with service.transactions.begin() as work:
-            left = await supporters.retire_missing(work.connection, ["shcp"], [])
-            await queue.check_attempts_of(work.connection, left)
-
-    async def leaves_or_waits() -> bool:
-        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        return leaving[0].done() or bool(await service.fetch(waiting))
-
-    async def read_before_the_leave(connection: Connection, ids: Collection[str]) -> dict[str, Supporter]:
-        found = await read(connection, ids)
-        if not leaving:
-            leaving.append(asyncio.create_task(leave()))
-            await until(leaves_or_waits, what="the leave, or its wait for the check")
-        return found
-
-    read = supporters.read
-    monkeypatch.setattr(supporters, "read", read_before_the_leave)
-    async with service.transactions.begin() as work:
-        await queue.check(work.connection, [referral.referral_id])
-    await run_rounds(service, 1)
-    await leaving[0]
-    await run_rounds(service, 1)
-
-    assert await open_matches(service) == {}
 
 
 async def test_whoever_waited_longest_is_matched_first(workplace: Workplace, service: Running) -> None:
