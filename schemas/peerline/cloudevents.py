@@ -34,24 +34,23 @@ class Context(NamedTuple):
 
 def headers_of(event: Event, *, source: str, time: datetime, traceparent: str | None) -> Headers:
     """The headers of an event that `source` logs at `time` (aware)."""
-    headers = [
-        ("content-type", CONTENT_TYPE),
-        ("ce_specversion", SPEC_VERSION),
-        ("ce_id", str(event.event_id).encode()),
-        ("ce_type", event.ce_type().encode()),
-        ("ce_source", source.encode()),
-        ("ce_time", _stamp(time)),
-        ("ce_subject", str(event.referral_id).encode()),
-    ]
+    shared = _shared_headers(type(event), source, time)
+    headers = [*shared, ("ce_id", str(event.event_id).encode()), ("ce_subject", str(event.referral_id).encode())]
     if traceparent:
         headers.append(("traceparent", traceparent.encode()))
     return headers
 
 
-@lru_cache(maxsize=8)
-def _stamp(time: datetime) -> bytes:
-    """An instant as a header; all events of a transaction have the same."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
+@lru_cache(maxsize=64)
+def _shared_headers(event: type[Event], source: str, time: datetime) -> Headers:
+    """What all events of a transaction and a type have alike."""
+    return [
+        ("content-type", CONTENT_TYPE),
+        ("ce_specversion", SPEC_VERSION),
+        ("ce_type", event.ce_type().encode()),
+        ("ce_source", source.encode()),
+        ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+    ]
 
 
 def context_of(headers: Iterable[tuple[str, bytes | None]]) -> Context:
@@ -59,36 +58,35 @@ def context_of(headers: Iterable[tuple[str, bytes | None]]) -> Context:
     found = dict(headers)
     if found.get("ce_specversion") != SPEC_VERSION:
         raise NotACloudEvent("ce_specversion")
-    return Context(
-        id=_text(found, "ce_id"),
-        type=_text(found, "ce_type"),
-        source=_text(found, "ce_source"),
-        time=_time(found),
-        subject=_text(found, "ce_subject"),
-        traceparent=_optional(found, "traceparent"),
-    )
+    event_id = _text("ce_id", found.get("ce_id"))
+    shared = _shared_context(found.get("ce_type"), found.get("ce_source"), found.get("ce_time"))
+    subject = _text("ce_subject", found.get("ce_subject"))
+    traceparent = found.get("traceparent")
+    return Context(event_id, *shared, subject, None if traceparent is None else _decoded("traceparent", traceparent))
 
 
-def _text(found: dict[str, bytes | None], header: str) -> str:
-    text = _optional(found, header)
-    if not text:
+@lru_cache(maxsize=64)
+def _shared_context(type_: bytes | None, source: bytes | None, time: bytes | None) -> tuple[str, str, datetime]:
+    """Type, source and time, of which a batch has few; raises NotACloudEvent."""
+    return _text("ce_type", type_), _text("ce_source", source), _time(_text("ce_time", time))
+
+
+def _text(header: str, raw: bytes | None) -> str:
+    if not raw:
         raise NotACloudEvent(header)
-    return text
+    return _decoded(header, raw)
 
 
-def _optional(found: dict[str, bytes | None], header: str) -> str | None:
-    raw = found.get(header)
-    if raw is None:
-        return None
+def _decoded(header: str, raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
         raise NotACloudEvent(header) from None
 
 
-def _time(found: dict[str, bytes | None]) -> datetime:
+def _time(text: str) -> datetime:
     try:
-        time = datetime.fromisoformat(_text(found, "ce_time"))
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise NotACloudEvent("ce_time") from None
     if time.tzinfo is None:

@@ -9,7 +9,7 @@ row lock, so that its order per referral is the order of the decisions.
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -89,12 +89,12 @@ class Delivery:
             return refusal.reason
         return None
 
-    def _sorted(self, records: Iterable[RawRecord]) -> tuple[list[RawRecord], list[Decoded], list[Unreadable]]:
-        feeds: list[RawRecord] = []
-        events: list[RawRecord] = []
-        for record in records:
-            (feeds if self._consumer.feed_handler_of(record.topic) else events).append(record)
-        decoded, unreadable = decode_all(events)
+    def _sorted(self, records: Sequence[RawRecord]) -> tuple[list[RawRecord], list[Decoded], list[Unreadable]]:
+        is_feed = {
+            topic: self._consumer.feed_handler_of(topic) is not None for topic in {each.topic for each in records}
+        }
+        feeds = [record for record in records if is_feed[record.topic]]
+        decoded, unreadable = decode_all(record for record in records if not is_feed[record.topic])
         wanted = [item for item in decoded if self._consumer.handler_of(type(item.event))]
         return feeds, wanted, unreadable
 
@@ -219,10 +219,14 @@ async def _new(work: UnitOfWork, decoded: Sequence[Decoded]) -> tuple[list[Decod
     for item in decoded:
         first.setdefault(item.event.event_id, item)
     hashes = {event_id: item.body_hash for event_id, item in first.items()}
-    taken, before = await inbox.take(work.connection, hashes)
-    valid = hashes | before  # what was taken before counts, not what comes first in this batch
-    contradicting = [_refused(item, CONTRADICTING) for item in decoded if item.body_hash != valid[item.event.event_id]]
-    new = [item for event_id, item in first.items() if event_id in taken]
+    before = await inbox.take(work.connection, hashes)
+    contradicting: list[Unreadable] = []
+    if before or len(first) < len(decoded):
+        valid = hashes | before  # what was taken before counts, not what comes first in this batch
+        contradicting = [
+            _refused(each, CONTRADICTING) for each in decoded if each.body_hash != valid[each.event.event_id]
+        ]
+    new = [item for event_id, item in first.items() if event_id not in before] if before else list(first.values())
     for topic, count in Counter(item.record.topic for item in new).items():
         metrics.EVENTS_TAKEN.labels(topic).inc(count)
     if len(decoded) > len(new):

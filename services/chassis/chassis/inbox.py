@@ -7,9 +7,9 @@ from uuid import UUID
 from chassis.database import Connection
 
 
-async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[set[UUID], dict[UUID, bytes]]:
+async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> dict[UUID, bytes]:
     """
-    Note these events as taken. Gives those that are new, and the hash of the body with which each other one was taken.
+    Note these events as taken. Gives those that were taken before, each with the hash of the body that it had then.
 
     Sorted by id, so that two consumers with the same events wait for each other instead of deadlocking.
     """
@@ -23,12 +23,11 @@ async def take(connection: Connection, hashes: Mapping[UUID, bytes]) -> tuple[se
         ids,
         [hashes[event_id] for event_id in ids],
     )
-    new = {row["event_id"] for row in rows}
-    seen = [event_id for event_id in ids if event_id not in new]
-    if not seen:
-        return new, {}
-    rows = await connection.fetch("SELECT event_id, body_hash FROM inbox WHERE event_id = ANY($1::uuid[])", seen)
-    return new, {row["event_id"]: row["body_hash"] for row in rows}
+    if len(rows) == len(ids):
+        return {}
+    seen = set(ids).difference(row["event_id"] for row in rows)
+    rows = await connection.fetch("SELECT event_id, body_hash FROM inbox WHERE event_id = ANY($1::uuid[])", list(seen))
+    return {row["event_id"]: row["body_hash"] for row in rows}
 
 
 async def prune(connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """Events that are written with their effect and published afterwards, by the relay."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from peerline.cloudevents import Headers
@@ -38,10 +38,6 @@ class Record(NamedTuple):
     id: int = 0
 
 
-def _unpacked(packed: bytes) -> Headers:
-    return [(name, value.encode()) for name, value in from_json(packed)]
-
-
 async def append(connection: Connection, records: Sequence[Record], *, bells: str) -> None:
     """Write the records in order, as the last statements of a transaction, and ring once on commit."""
     if any(len(record.body) > LARGEST_BODY for record in records):
@@ -62,13 +58,24 @@ async def oldest(connection: Connection, limit: int, besides: Sequence[bytes] = 
         list(besides),
     )
     return [
-        Record(topic, key, _unpacked(headers), body, event_id, id_) for topic, key, headers, body, event_id, id_ in rows
+        Record(topic, key, [(name, value.encode()) for name, value in from_json(headers)], body, event_id, id_)
+        for topic, key, headers, body, event_id, id_ in rows
     ]
 
 
-async def delete(connection: Connection, ids: Sequence[int]) -> None:
-    """Remove exactly what was acknowledged."""
-    await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", list(ids))
+async def delete(connection: Connection, ids: Sequence[int], ends: Mapping[int, int]) -> None:
+    """Remove exactly what was acknowledged, and know each partition of the own topic up to its end (restored.py)."""
+    await connection.execute(
+        """
+        WITH gone AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]))
+        INSERT INTO own_position ("partition", next_offset)
+        SELECT * FROM unnest($2::int[], $3::bigint[])
+        ON CONFLICT ("partition") DO UPDATE SET next_offset = excluded.next_offset
+        """,
+        ids,
+        list(ends.keys()),
+        list(ends.values()),
+    )
 
 
 async def delete_events(connection: Connection, event_ids: Sequence[str]) -> set[str]:

@@ -21,6 +21,7 @@ from chassis.work import Transactions
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 30.0
+BETWEEN_COMMITS = 1.0  # seconds; Kafka writes each to a topic of its own
 log = logger("chassis")
 
 
@@ -48,6 +49,7 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         self._failing: set[Partition] = set()
         self._read_again_from: dict[Partition, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._telling: asyncio.Task[None] | None = None
 
     @property
     def held(self) -> frozenset[Partition]:
@@ -170,12 +172,18 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             consumer.pause(*ours)
             self.start(self._continue(ours))
 
-    def tell_lag_tools(self, partitions: Iterable[Partition]) -> None:
-        """Commit to Kafka what is committed here; only lag tools read it, so a failure is nothing."""
-        consumer = self._consumer()
-        known = {TopicPartition(*p): self.positions[p].next_offset for p in partitions if p in self.positions}
-        if consumer and known:
-            self.start(_commit(consumer, known))
+    def tell_lag_tools(self) -> None:
+        """Commit to Kafka what is committed here, at once and then once a second; only lag tools read it."""
+        if self._telling is None or self._telling.done():
+            self._telling = self.start(self._tell())
+
+    async def _tell(self) -> None:
+        told: dict[Partition, Position] = {}
+        while moved := {p: at for p, at in self.positions.items() if at != told.get(p) and at.next_offset > 0}:
+            if consumer := self._consumer():
+                await _commit(consumer, {TopicPartition(*p): at.next_offset for p, at in moved.items()})
+            told |= moved
+            await asyncio.sleep(BETWEEN_COMMITS)
 
     def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run something beside the batches, kept from being collected while it runs."""

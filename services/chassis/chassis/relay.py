@@ -160,9 +160,7 @@ class Relay:
             again = await outbox.delete_decided_again(connection, [record.id for record in records])
             records = [record for record in records if record.id not in again]
         ends = await (self._send_singly if self._one_by_one else self._send_together)(producer, connection, records)
-        async with connection.transaction():
-            await outbox.delete(connection, [record.id for record in records])
-            await restored.move(connection, ends)
+        await outbox.delete(connection, [record.id for record in records], ends)
         metrics.EVENTS_PUBLISHED.labels(self._topic).inc(len(records))
         self._positions |= ends
 

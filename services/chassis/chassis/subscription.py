@@ -7,7 +7,7 @@ kept, since polling goes on.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer
@@ -144,18 +144,19 @@ class Subscription:
 
     async def _take_together(self, records: Sequence[RawRecord]) -> None:
         """All in one transaction; where that fails, find out whether a single record is the cause."""
-        suspected = [record for record in records if partition_of(record) in self._troubles]
-        together = [record for record in records if partition_of(record) not in self._troubles]
+        suspected, together = _parted(records, self._troubles)
         for piece in _pieces(together, len(together) >> self._setbacks):
-            apart = set(map(partition_of, suspected))  # their later records follow them, or they would be passed over
-            suspected += [record for record in piece if partition_of(record) in apart]
-            suspected += await self._take_piece([record for record in piece if partition_of(record) not in apart])
+            # The later records of what is suspected follow it, or they would be passed over.
+            following, others = _parted(piece, set(map(partition_of, suspected)))
+            suspected += following
+            suspected += await self._take_piece(others)
         for partition in dict.fromkeys(map(partition_of, suspected)):
             await self._take_singly(partition, [each for each in suspected if partition_of(each) == partition])
 
     async def _take_piece(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
         """Take these in one transaction; gives those that are to be taken one by one, to find the one at fault."""
-        records = [record for record in records if self.partitions.is_read(partition_of(record))]
+        gone = {each for each in set(map(partition_of, records)) if not self.partitions.is_read(each)}
+        _, records = _parted(records, gone)
         if not records:
             return ()
         try:
@@ -221,7 +222,7 @@ class Subscription:
         metrics.BATCH_SIZE.observe(len(records))
         for partition, trouble in self._troubles.items():
             trouble.others_passed |= partition not in held and not give_up
-        self.partitions.tell_lag_tools(held)
+        self.partitions.tell_lag_tools()
         await self._transactions.surroundings.freshness.note_between_batches(self._transactions.pool)
 
     def _failed(self, error: Exception) -> Cause:
@@ -264,6 +265,16 @@ class Subscription:
         async with self._transactions.begin() as work:  # first: without its item, nobody could let it go on
             await work.open_item("halted", subject=halt.topic, reason=halt.reason, urgent=True)
         self.partitions.halt(halt.topic, halt.reason)
+
+
+def _parted(
+    records: Sequence[RawRecord], partitions: Collection[Partition]
+) -> tuple[list[RawRecord], Sequence[RawRecord]]:
+    """The records on these partitions, and the others."""
+    if not partitions:
+        return [], records
+    on_them = [record for record in records if partition_of(record) in partitions]
+    return on_them, [record for record in records if partition_of(record) not in partitions]
 
 
 def _pieces(records: Sequence[RawRecord], most: int) -> Iterator[Sequence[RawRecord]]:
