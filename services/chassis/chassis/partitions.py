@@ -98,11 +98,11 @@ class Partitions(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         again, which goes back to our position and says what is gone.
         """
         taken: list[RawRecord] = []
-        expected = {partition: position.next_offset for partition, position in self.positions.items()}
+        expected = {each: position.next_offset for each, position in self.positions.items() if self.is_read(each)}
         for record in records:
             partition = partition_of(record)
             due = expected.get(partition)
-            if due is None or record.offset < due or not self.is_read(partition):
+            if due is None or record.offset < due:
                 continue
             if BEGINNING < due < record.offset and self._goes_back(partition, due, record.offset):
                 expected.pop(partition)
